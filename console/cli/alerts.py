@@ -156,16 +156,48 @@ def silence(
 
 
 @app.command
+def maintenance(
+    zone: str,
+    *,
+    reason: Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")],
+    since: Annotated[str, Parameter(name="--from", help="start of the work (UTC)")],
+    lasts: Annotated[str, Parameter(name="--for", help="how long: 30m, 2h, 3d; 0 takes the window back")] = "4h",
+    code: Annotated[str | None, Parameter(help="only alerts of this code")] = None,
+    asset: Annotated[str | None, Parameter(help="only alerts of this asset")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Plan work: nobody is notified of alerts that begin meanwhile; they are listed all the same.
+
+    A window of the same start and scope is replaced.
+
+    Args:
+        zone: The zone.
+    """
+    start = parse_time(since)
+    with _desk(common.settings()) as desk:
+        act = desk.maintain(zone, _user(), reason, start, start + parse_span(lasts), code=_code(code), asset_id=asset)
+    until = act.until or start
+    words = f"maintenance from {iso(start)} until {iso(until)}" if until > start else "maintenance taken back"
+    answer(_shown(act), as_json=json, render=lambda _: say(f"{zone}: {words}"))
+
+
+@app.command
 def silences(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the active silences with author and end."""
+    """List the active silences and the maintenance windows that have not ended, with author and end."""
+    now = datetime.now(UTC)
     with open_store(common.settings(), read_only=True) as store:
-        acts = read_acts(store).silences(datetime.now(UTC))
-    columns = ("zone", "until", "alert", "code", "asset", "channel", "by", "reason")
-    rows = [(a.zone, a.until, a.alert_id, a.code, a.asset_id, a.channel, a.principal, a.reason) for a in acts]
+        book = read_acts(store)
+    acts = [*book.silences(now), *book.windows(now)]
+    columns = ("zone", "kind", "from", "until", "alert", "code", "asset", "channel", "by", "reason")
+    rows = [
+        (a.zone, a.action, a.since or a.at, a.until, a.alert_id, a.code, a.asset_id, a.channel, a.principal, a.reason)
+        for a in acts
+    ]
     answer(
         [_shown(act) for act in acts],
         as_json=json,
-        render=lambda _: table(None, columns, rows) if rows else out.print("no silences"),
+        render=lambda _: table(None, columns, rows) if rows else out.print("no silences and no maintenance"),
     )
 
 
@@ -231,7 +263,7 @@ def parse_span(text: str) -> timedelta:
     number = text[:-1] if text[-1:] in units else text
     if number.replace(".", "", 1).isdigit() and (text[-1:] in units or float(number) == 0):
         return timedelta(**{units.get(text[-1:], "minutes"): float(number)})
-    raise ConfigError(f"--for {text!r} is no span", hint="write 30m, 2h or 3d; 0 ends the silence")
+    raise ConfigError(f"--for {text!r} is no span", hint="write 30m, 2h or 3d; 0 ends it")
 
 
 def lasts(row: dict[str, Any]) -> bool:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agents.plant.proposal import Proposal
 from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import QuestionError
+from mcp_server.queries.context import UnknownNameError
 from mcp_server.queries.rules import check_answer, library
 from topologies.control.alert_desk import AlertDesk
 from topologies.control.plan_book import PlanState
@@ -81,6 +81,15 @@ class SilenceWish(_Wish):
     code: AlertCode | None = None
     asset_id: str | None = Field(default=None, max_length=80)
     channel: str | None = Field(default=None, max_length=80)
+
+
+class MaintenanceWish(_Wish):
+    """Planned work, during which alerts that begin notify nobody; without an end, the window of that start ends."""
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    code: AlertCode | None = None
+    asset_id: str | None = Field(default=None, max_length=80)
 
 
 class WhyNotWish(BaseModel):
@@ -268,10 +277,27 @@ class OrderDesk:
         text = f"Silenced until {act.until:%d %b %H:%M} UTC." if wish.hours else "The silence has ended."
         return {"status": "silenced" if wish.hours else "ended", "text": text}
 
+    def maintain(self, asked: MaintenanceWish, person: Person) -> dict[str, Any]:
+        """Plan work on a zone, or end that; alerts that begin meanwhile are shown and notify nobody.
+
+        Raises:
+            RefusedError: The person may not, or the times are refused.
+            QuestionError: There is no such zone.
+            UnreachableError: The broker does not take it.
+        """
+        _must(person.may_operate, "plan maintenance")
+        zone = self.acts.zone(asked.zone).zone
+        desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
+        until = asked.until or max(asked.since, desk.now())
+        desk.maintain(zone, person.name, asked.reason, asked.since, until, code=asked.code, asset_id=asked.asset_id)
+        if asked.until is None:
+            return {"status": "ended", "text": "The maintenance window has ended."}
+        return {"status": "planned", "text": f"Maintenance from {asked.since:%d %b %H:%M} to {until:%d %b %H:%M} UTC."}
+
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)
         if plan is None:
-            raise QuestionError(f"there is no plan {plan_id!r} of the last day", hint="propose it again")
+            raise UnknownNameError(f"there is no plan {plan_id!r} of the last day", hint="propose it again")
         return plan
 
     def standing(self, zone: str) -> list[Order]:

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import msgspec
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -25,8 +25,7 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.dashboard import acts as deeds
@@ -35,15 +34,17 @@ from console.dashboard.problems import problem, problem_of
 from console.dashboard.rest_api import api_routes
 from console.dashboard.screen_stream import Events
 from console.dashboard.screens import SCREENS, Screens
-from console.dashboard.views import agent, assets, plan
+from console.dashboard.static_files import STATIC, static_files
+from console.dashboard.views import agent, assets, forecasts, plan
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
 from console.dashboard.what_if import Shadows, ShadowWish
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import QuestionError, ReadContext
+from mcp_server.queries.context import QuestionError, ReadContext, UnknownNameError
 from mcp_server.queries.topics import peek_topic
 from topologies.control.plan_book import PlanBook
 from topologies.control.publisher import Post
+from vpp.domain import Target
 from vpp.errors import RefusedError, VppError
 from vpp.http_guard import StrictHost
 from vpp.json_keys import unique_keys
@@ -52,7 +53,6 @@ from vpp.store import Store
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parent / "static"
 MAX_BODY = 16_384
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -202,12 +202,24 @@ class PageAnswers:
         """One asset with its history."""
         span = request.query_params.get("span", "24h")
         if span not in assets.SPANS:
-            raise QuestionError(f"there is no span {span!r}", hint="one of " + ", ".join(assets.SPANS))
+            raise UnknownNameError(f"there is no span {span!r}", hint="one of " + ", ".join(assets.SPANS))
         name = request.query_params.get("asset_id", "")
         detail = await anyio.to_thread.run_sync(assets.asset, self._moment(request), name, span)
         if detail is None:
-            raise QuestionError(f"there is no asset {name!r}", hint="see the list")
+            raise UnknownNameError(f"there is no asset {name!r}", hint="see the list")
         return _json(detail)
+
+    async def forecast(self, request: Request) -> Response:
+        """What the newest forecast of a target rests on."""
+        query = request.query_params
+        target, horizon = query.get("target", Target.NET_LOAD.value), query.get("horizon_min", "")
+        if target not in list(Target):
+            raise UnknownNameError(f"there is no target {target!r}", hint="one of " + ", ".join(Target))
+        if horizon and not horizon.isdecimal():
+            raise QuestionError(f"{horizon!r} is no horizon", hint="write minutes ahead, such as 60")
+        horizon_min = int(horizon) if horizon else None
+        moment = self._moment(request)
+        return _json(await anyio.to_thread.run_sync(forecasts.parts, moment, Target(target), horizon_min))
 
     async def look(self, request: Request) -> Response:
         """One look of the agent with every step."""
@@ -297,6 +309,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         Route("/page/why", page.why),
         Route("/page/why-not", page.why_not, methods=["POST"]),
         Route("/page/asset", page.asset),
+        Route("/page/forecast", page.forecast),
         Route("/page/look", page.look),
         Route("/page/peek", page.peek),
         Route("/page/preview", page.preview),
@@ -306,14 +319,15 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         Route("/page/reject", page.act(deeds.PlanVerdict, deeds.OrderDesk.reject), methods=["POST"]),
         Route("/page/acknowledge", page.act(deeds.AlertsTaken, deeds.OrderDesk.acknowledge), methods=["POST"]),
         Route("/page/silence", page.act(deeds.SilenceWish, deeds.OrderDesk.silence), methods=["POST"]),
+        Route("/page/maintenance", page.act(deeds.MaintenanceWish, deeds.OrderDesk.maintain), methods=["POST"]),
         Route("/page/hold", page.act(deeds.HoldWish, deeds.OrderDesk.hold), methods=["POST"]),
         *api_routes(context),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        static_files(),
     ]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(StrictHost), Middleware(Guard, access=access)],
-        exception_handlers={VppError: problem_of, ValidationError: problem_of, ValueError: problem_of},
+        exception_handlers=dict.fromkeys((HTTPException, VppError, ValidationError, ValueError), problem_of),
         lifespan=lifespan,
     )
     app.state.events = events
@@ -328,7 +342,7 @@ async def healthz(_request: Request) -> Response:
 def _screen_of(request: Request) -> str:
     name = request.query_params.get("screen", "now")
     if name not in SCREENS:
-        raise QuestionError(f"there is no screen {name!r}", hint="one of " + ", ".join(SCREENS))
+        raise UnknownNameError(f"there is no screen {name!r}", hint="one of " + ", ".join(SCREENS))
     return name
 
 

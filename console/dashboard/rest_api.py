@@ -6,7 +6,6 @@ routes are all made from that.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from starlette.routing import Route
 
 from console.dashboard.openapi import document
 from console.dashboard.paging import TablePage, page_of
+from console.dashboard.tags import answer_with_tag
 from mcp_server.answers import reading
 from mcp_server.answers.alerts import AnomalyPage
 from mcp_server.answers.explanation import DecisionExplanation
@@ -28,7 +28,7 @@ from mcp_server.answers.looks import LookPage
 from mcp_server.answers.orders import OrderPage
 from mcp_server.answers.sanitize import inert
 from mcp_server.queries.alerts import get_anomalies
-from mcp_server.queries.context import QuestionError, ReadContext, period
+from mcp_server.queries.context import ReadContext, UnknownNameError, period
 from mcp_server.queries.explain import explain_decision
 from mcp_server.queries.features import MAX_HISTORY, get_features
 from mcp_server.queries.forecasts import get_forecast
@@ -299,7 +299,7 @@ def _explained(context: ReadContext, params: OfDecision, decision_id: str) -> De
         why_not_mw=params.why_not_mw,
     )
     if explanation.decision_id is None:
-        raise QuestionError(f"there is no decision {decision_id!r}", hint=explanation.hint)
+        raise UnknownNameError(f"there is no decision {decision_id!r}", hint=explanation.hint)
     return explanation
 
 
@@ -325,13 +325,3 @@ def _handler(context: ReadContext, endpoint: Endpoint) -> Callable[[Request], An
         return answer_with_tag(request, msgspec.json.encode(body))
 
     return handler
-
-
-def answer_with_tag(request: Request, body: bytes) -> Response:
-    """Return a JSON answer with an ETag over its content; 304 where the caller has it already."""
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if tag in tags or "*" in tags:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)

@@ -12,7 +12,7 @@ import msgspec
 
 from agents.assets.registry import type_of
 from mcp_server.answers.reading import AssetDetail, AssetLine, AssetPage
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, UnknownNameError
 from vpp.errors import nearest_hint
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
@@ -167,7 +167,7 @@ def _zone_of(context: ReadContext, asset_id: str) -> str | None:
             return zone
     names = asset_ids(context)
     if names:
-        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, names))
+        raise UnknownNameError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, names))
     return None
 
 

@@ -27,6 +27,10 @@ class QuestionError(VppError):
     """The question cannot be answered as it was asked; the hint says how to ask it."""
 
 
+class UnknownNameError(QuestionError):
+    """The question names what is not there."""
+
+
 @dataclass(frozen=True)
 class ReadContext:
     """The store of one run and what is needed to read it.
@@ -71,7 +75,7 @@ class ReadContext:
             return zones[0] if zones else None
         if zone in zones or not zones:
             return zone
-        raise QuestionError(f"there is no zone {zone!r}", hint=nearest_hint(zone, zones))
+        raise UnknownNameError(f"there is no zone {zone!r}", hint=nearest_hint(zone, zones))
 
     def step_min(self, zone: str) -> int:
         """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""

@@ -8,7 +8,7 @@ from agents.clearing.plan_notes import say_note
 from agents.plant.narrative import say_check, say_missing, say_verdict, story
 from mcp_server.answers.explanation import DecisionExplanation, ExplainedSetpoint, WhyNot
 from mcp_server.answers.sanitize import brief
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, utc
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, UnknownNameError, utc
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.messages import Decision
@@ -120,7 +120,7 @@ def _why_not(
 
     config = context.config(zone)
     if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
-        raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
+        raise UnknownNameError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
     try:
         alternative = why_not(config, decision, {asset_id: power_mw})
     except RefusedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mcp_server.answers.reading import FeaturesAnswer
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, utc
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, UnknownNameError, utc
 from vpp.domain import iso
 from vpp.errors import VppError
 
@@ -58,7 +58,7 @@ def get_features(
         return FeaturesAnswer(hint=NOTHING_YET)
     config = context.config(chosen)
     if config is None:
-        raise QuestionError(f"no fleet file says how {chosen} is set up", hint="give its fleet.yaml")
+        raise UnknownNameError(f"no fleet file says how {chosen} is set up", hint="give its fleet.yaml")
     try:
         answered = feature_table(
             context.settings, context.store, config, utc(at), horizon_min=horizon_min, history_slots=history_slots

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
+from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
 from topologies.runtime.status import FAULT_AFTER_S, all_proofs, read_status, worker_fault
 from vpp.errors import VppError, nearest_hint
 from vpp.messages import KnownLags
@@ -92,7 +92,7 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
         QuestionError: There is no such topology.
     """
     if topology is not None and topology not in WORKERS:
-        raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, WORKERS))
+        raise UnknownNameError(f"there is no topology {topology!r}", hint=nearest_hint(topology, WORKERS))
     statuses = read_status(context.settings)
     selected = [
         worker for worker in workers(context, statuses) if topology is None or worker.topology.startswith(topology)

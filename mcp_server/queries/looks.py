@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_server.answers.looks import LookLine, LookPage, LookStep, RiskLine
 from mcp_server.queries.alerts import get_alerts
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
+from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
 from mcp_server.queries.forecasts import get_forecast
 from mcp_server.queries.orders import list_orders
 from mcp_server.queries.performance import get_performance
@@ -65,7 +65,7 @@ def get_looks(
         lines = [line for line in lines if line.look_id == look_id]
         if not lines:
             ids = [_id(row) for row in ends]
-            raise QuestionError(f"there is no look {look_id!r} of the last week", hint=nearest_hint(look_id, ids))
+            raise UnknownNameError(f"there is no look {look_id!r} of the last week", hint=nearest_hint(look_id, ids))
         lines[0].steps = [
             _step(row)
             for row in _rows(context, lines[0].zone, [START, CALL, "agent:message", END])

@@ -10,7 +10,7 @@ import msgspec
 
 from agents.orders.approval import order_digest, was_admitted
 from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
-from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
+from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
 from vpp.errors import nearest_hint
 from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage
 from vpp.store.tables import ORDER_STATES, ORDERS
@@ -49,7 +49,7 @@ def list_orders(
     if order_id is not None:
         ids = [line.order_id for line in lines]
         if order_id not in ids:
-            raise QuestionError(f"there is no order {order_id!r} of the last days", hint=nearest_hint(order_id, ids))
+            raise UnknownNameError(f"there is no order {order_id!r} of the last days", hint=nearest_hint(order_id, ids))
         lines = [line for line in lines if line.order_id == order_id]
     if is_open:
         lines = [line for line in lines if not line.ended]

@@ -19,6 +19,7 @@ from vpp.messages import Message
 from vpp.store.tables import ALERTS, AUDIT, FORECASTS, LEDGER, TELEMETRY
 
 MAX_ZONES = 12
+MAX_OPEN_ALERTS = 500
 
 
 def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
@@ -69,9 +70,7 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
     stored = sum((soc or 0.0) * (size or 0.0) for soc, size in stores)
     ahead = _next_forecast(context, zone)
     alerts = _alerts(context, zone, slot)
-    open_lines = get_alerts(
-        context, zone, since=None if slot is None else slot - timedelta(hours=24), is_open=True
-    ).alerts
+    open_lines = get_alerts(context, zone, is_open=True, limit=MAX_OPEN_ALERTS).alerts
     orders = list_orders(context, zone, is_open=True).orders
     return ZoneNow(
         zone=zone,

@@ -13,7 +13,7 @@ from agents.plant.clause_checks import ClauseBreach, breaches
 from agents.plant.proposal import Check
 from mcp_server.answers.acting import CheckDone
 from mcp_server.answers.rules import RuleFound, Rules
-from mcp_server.queries.context import QuestionError, ReadContext
+from mcp_server.queries.context import ReadContext, UnknownNameError
 from vpp.errors import nearest_hint
 from vpp.messages import Decision, read_decision
 from vpp.rules.clauses import Clause
@@ -105,7 +105,7 @@ def read_clause(context: ReadContext, clause_id: str) -> str:
     """
     parts = [clause for clause in _clauses(context) if clause_id in (clause.clause, cited_name(clause))]
     if not parts:
-        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(context)))
+        raise UnknownNameError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(context)))
     first = parts[0]
     facts = [f"Source: {first.source}", f"Citation: {first.citation}"]
     facts += [f"Version: {first.version}"] if first.version else []

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mcp_server.answers.reading import Points, SeriesAnswer, Stats
 from mcp_server.answers.sanitize import brief
-from mcp_server.queries.context import NOTHING_YET, Period, QuestionError, ReadContext, period
+from mcp_server.queries.context import NOTHING_YET, Period, QuestionError, ReadContext, UnknownNameError, period
 from vpp.domain import iso
 from vpp.errors import nearest_hint
 from vpp.store.sampling import bucket_start, bucket_width_s
@@ -203,4 +203,4 @@ def _what_there_is(context: ReadContext, kind: _Kind, zone: str) -> str:
 def _check_asset(context: ReadContext, zone: str, asset_id: str) -> None:
     asset_ids = {row[0] for row in context.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
     if asset_id not in asset_ids and len(asset_ids) > 1:
-        raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(asset_ids)))
+        raise UnknownNameError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(asset_ids)))

@@ -10,7 +10,7 @@ import msgspec
 
 from mcp_server.answers.reading import Peeked, TopicPeek
 from mcp_server.answers.sanitize import small
-from mcp_server.queries.context import QuestionError, ReadContext, utc
+from mcp_server.queries.context import QuestionError, ReadContext, UnknownNameError, utc
 from vpp.errors import nearest_hint
 from vpp.streams.topics import BY_NAME, Topic
 
@@ -27,7 +27,7 @@ def find_topic(name: str, prefix: str) -> Topic:
     """
     topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
     if topic is None:
-        raise QuestionError(f"there is no topic {name!r}", hint=nearest_hint(name, BY_NAME))
+        raise UnknownNameError(f"there is no topic {name!r}", hint=nearest_hint(name, BY_NAME))
     return topic
 
 

@@ -20,7 +20,7 @@ from mcp_server.actions.actions import Acts, standing_answers
 from mcp_server.actions.elicitation import ask_person
 from mcp_server.answers import acting
 from mcp_server.answers.acting import ActionReceipt
-from mcp_server.queries.context import QuestionError
+from mcp_server.queries.context import UnknownNameError
 from mcp_server.security.auth import APPROVE, OPERATE
 from mcp_server.tools.reading import AssetId, Zone
 from mcp_server.tools.registration import add_tool
@@ -218,11 +218,11 @@ def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) 
     """
     listed = ", ".join(f"{other.order_id} ({other.action} by {other.principal})" for other in standing) or "none"
     if order.action == "cancel" and order.cancels not in {other.order_id for other in standing}:
-        raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {listed}")
+        raise UnknownNameError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {listed}")
     if order.action == "release_quarantine":
         open_episode(acts.context.store, order.cancels or "", order.zone)
     if order.action == "release" and len(admit(list(standing), order)) == len(standing):
-        raise QuestionError("no such hold is in force", hint=f"in force: {listed}")
+        raise UnknownNameError("no such hold is in force", hint=f"in force: {listed}")
 
 
 async def _approval(

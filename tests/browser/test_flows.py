@@ -64,7 +64,7 @@ def test_hold_in_two_steps_then_ask_for_release(chrome: Browser, own: Served) ->
     page.context.close()
 
 
-def test_an_alarm_is_silenced_and_the_silence_ended(chrome: Browser, own: Served) -> None:
+def test_an_alarm_is_silenced_and_work_planned_and_both_ended(chrome: Browser, own: Served) -> None:
     warn(own.loop)
     page, complaints = open_page(chrome, own, "/")
     page.locator("[data-silence]").first.click()
@@ -72,8 +72,15 @@ def test_an_alarm_is_silenced_and_the_silence_ended(chrome: Browser, own: Served
     page.locator("dialog[open] [data-send]").click()
     silence = page.locator("[data-quiet=silence]")
     expect(silence).to_contain_text("meter swap", timeout=20_000)
-    silence.locator("[data-end-silence]").click()
+    silence.locator("[data-end-quiet]").click()
     expect(silence).to_have_count(0, timeout=20_000)
+    page.locator("[data-maintenance]").click()
+    page.locator("dialog[open] [name=reason]").fill("cable works")
+    page.locator("dialog[open] [data-send]").click()
+    window = page.locator("[data-quiet=maintenance]")
+    expect(window).to_contain_text("cable works", timeout=20_000)
+    window.locator("[data-end-quiet]").click()
+    expect(window).to_have_count(0, timeout=20_000)
     assert complaints == []
     page.context.close()
 

@@ -1,4 +1,4 @@
-"""Acknowledgements and silences of people: each is a record on ``vpp.alerts`` and one in the audit."""
+"""Acknowledgements, silences and maintenance windows of people: each is a record on ``vpp.alerts`` and in the audit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from vpp.store import Store
 from vpp.store.tables import ALERTS as ALERT_TABLE
 from vpp.streams.topics import ALERTS, AUDIT
 
-LONGEST_SILENCE = timedelta(days=30)
+LONGEST = timedelta(days=30)
+"""Of a silence and of a maintenance window."""
+FARTHEST = timedelta(days=366)
+"""Start of a maintenance window, from now."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class AlertDesk:
             RefusedError: It would last longer than 30 days.
             UnreachableError: The broker does not take it.
         """
-        if not timedelta(0) <= lasts <= LONGEST_SILENCE:
+        if not timedelta(0) <= lasts <= LONGEST:
             raise RefusedError(
                 "a silence lasts at most 30 days", hint="plan longer work as a maintenance window in the alert rules"
             )
@@ -114,8 +117,56 @@ class AlertDesk:
             channel=channel,
             until=at + lasts,
         )
-        scope = " ".join(filter(None, (alert_id, code, asset_id, channel))) or "all"
-        self._write(act, f"{scope} until {iso(at + lasts)}")
+        self._write(act, f"{_scope_of(act)} until {iso(at + lasts)}")
+        return act
+
+    def maintain(
+        self,
+        zone: str,
+        principal: str,
+        reason: str,
+        since: datetime,
+        until: datetime,
+        *,
+        code: AlertCode | None = None,
+        asset_id: str | None = None,
+    ) -> AlertAct:
+        """Plan work on a zone: nobody is notified of alerts that begin in the window, and they are still shown.
+
+        Args:
+            zone: The zone.
+            principal: Who does.
+            reason: Why.
+            since: Start of the work; a window of the same scope and start is replaced.
+            until: Its end; ``since`` takes the window back.
+            code: Only alerts of this code.
+            asset_id: Only alerts of this asset.
+
+        Raises:
+            RefusedError: It ends before it starts, lasts longer than 30 days, or starts more than a year ahead.
+            UnreachableError: The broker does not take it.
+        """
+        if not timedelta(0) <= until - since <= LONGEST:
+            raise RefusedError(
+                "a maintenance window lasts at most 30 days and ends after its start",
+                hint="plan longer work in the alert rules",
+            )
+        at = self.now()
+        if since - at > FARTHEST:
+            raise RefusedError("a maintenance window starts within a year", hint="plan it in the alert rules")
+        act = AlertAct(
+            zone=zone,
+            act_id=_new_id(),
+            at=at,
+            action=AlertAction.MAINTENANCE,
+            principal=principal,
+            reason=reason,
+            code=code,
+            asset_id=asset_id,
+            until=until,
+            since=since,
+        )
+        self._write(act, f"{_scope_of(act)} from {iso(since)} until {iso(until)}")
         return act
 
     def _zone_of(self, alert_id: str, zone: str | None) -> str:
@@ -142,6 +193,10 @@ class AlertDesk:
         )
         self.post(AUDIT.name, record)
         self.post(ALERTS.name, act)
+
+
+def _scope_of(act: AlertAct) -> str:
+    return " ".join(filter(None, (act.alert_id, act.code, act.asset_id, act.channel))) or "all"
 
 
 def _new_id() -> str:

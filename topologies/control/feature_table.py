@@ -147,8 +147,8 @@ def feature_table(
     Raises:
         DataError: There is no such slot, horizon or feature, or no rows to compute from.
     """
-    at = _slot(store, zone, slot)
-    rows = _source_rows(settings, zone, at, feed)
+    at = closed_slot(store, zone, slot)
+    rows = source_rows(settings, zone, at, feed)
     model_id, spec = _spec(settings, store, zone, at, rows)
     horizon_min = zone.step_min if horizon_min is None else horizon_min
     if horizon_min not in spec.horizons_min:
@@ -162,7 +162,7 @@ def feature_table(
     origins = zone.step.index(at) - np.arange(max(history_slots, 1))[::-1]
     h = spec.horizons_min.index(horizon_min)
     trained = _trained(spec, rows, zone, origins, h)
-    served = _served(spec, _overlaid(rows, store, zone), zone, origins, h)
+    served = _served(spec, overlaid(rows, store, zone), zone, origins, h)
     columns = [i for i, name in enumerate(spec.names) if not names or name in names]
     series = _series_now(spec, rows, at)
     trained_values = dict(zip(spec.names, trained[:, -1].tolist(), strict=True))
@@ -233,7 +233,12 @@ def rule_of(feature: Feature, step_min: int) -> str:
     return f"{text}({', '.join(numbers)}; step {step_min} min)" if numbers else text
 
 
-def _slot(store: Store, zone: Zone, instant: datetime | None) -> datetime:
+def closed_slot(store: Store, zone: Zone, instant: datetime | None) -> datetime:
+    """Return the slot that a time lies in; None: the newest that closed.
+
+    Raises:
+        DataError: It has not closed.
+    """
     newest = next((slot for (slot,) in store.latest(TELEMETRY, zone.zone, columns=("slot",)).values), None)
     if newest is None:
         raise DataError(f"no slot of {zone.zone} has closed yet", hint="start a plant first: vpp up")
@@ -243,8 +248,12 @@ def _slot(store: Store, zone: Zone, instant: datetime | None) -> datetime:
     return at
 
 
-def _source_rows(settings: Settings, zone: Zone, at: datetime, feed: Feed | None) -> pd.DataFrame:
-    """Return the source's rows around a slot, in the run's times."""
+def source_rows(settings: Settings, zone: Zone, at: datetime, feed: Feed | None) -> pd.DataFrame:
+    """Return the source's rows around a slot, in the run's times; ``feed``: instead of the source that the run noted.
+
+    Raises:
+        DataError: The run has noted no source, or it has no such zone.
+    """
     shift = timedelta(0)
     if feed is None:
         options = noted_source(settings)
@@ -324,7 +333,7 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
     return out
 
 
-def _overlaid(rows: pd.DataFrame, store: Store, zone: Zone) -> pd.DataFrame:
+def overlaid(rows: pd.DataFrame, store: Store, zone: Zone) -> pd.DataFrame:
     """Return the rows with what the plant closed in place of what the source holds."""
     index = pd.DatetimeIndex(rows.index)
     closed = store.read(

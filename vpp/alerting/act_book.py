@@ -1,4 +1,4 @@
-"""Acknowledgements and silences of people so far."""
+"""Acknowledgements, silences and maintenance windows of people so far."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from vpp.alerting.rules import Subject
 from vpp.messages import AlertAct, AlertAction, AlertCode
 
-Scope = tuple[str, str | None, AlertCode | None, str | None, str | None]
+Scope = tuple[str, str | None, AlertCode | None, str | None, str | None, datetime | None]
 
 
 @dataclass
@@ -19,6 +19,7 @@ class ActBook:
 
     _acknowledged: dict[tuple[str, str], AlertAct] = field(default_factory=dict)
     _silences: dict[Scope, AlertAct] = field(default_factory=dict)
+    _windows: dict[Scope, AlertAct] = field(default_factory=dict)
 
     @staticmethod
     def of(acts: Iterable[AlertAct]) -> ActBook:
@@ -29,20 +30,21 @@ class ActBook:
         return book
 
     def take(self, act: AlertAct) -> None:
-        """Write an act down: the first acknowledgement of an alert counts, and the last silence of a scope.
+        """Write an act down: the first acknowledgement of an alert counts, and the last silence or window of a scope.
 
-        Of two silences at one moment, the one that ends the scope's silence is the last.
+        Of two at one moment, the one that ends what it is about is the last.
         """
         if act.action is AlertAction.ACKNOWLEDGE and act.alert_id is not None:
             key = (act.zone, act.alert_id)
             before = self._acknowledged.get(key)
             if before is None or (act.at, act.act_id) < (before.at, before.act_id):
                 self._acknowledged[key] = act
-        elif act.action is AlertAction.SILENCE and act.until is not None:
-            scope = (act.zone, act.alert_id, act.code, act.asset_id, act.channel)
-            latest = self._silences.get(scope)
+        elif act.action is not AlertAction.ACKNOWLEDGE and act.until is not None:
+            lasting = self._silences if act.action is AlertAction.SILENCE else self._windows
+            scope = (act.zone, act.alert_id, act.code, act.asset_id, act.channel, act.since)
+            latest = lasting.get(scope)
             if latest is None or _order(act) > _order(latest):
-                self._silences[scope] = act
+                lasting[scope] = act
 
     def acknowledgement(self, zone: str, alert_id: str) -> AlertAct | None:
         """Return who took an alert on, None where nobody has."""
@@ -50,12 +52,23 @@ class ActBook:
 
     def silence(self, subject: Subject, now: datetime) -> AlertAct | None:
         """Return the silence that covers an alert at a moment, the one that lasts longest; None where there is none."""
-        active = [act for act in self._silences.values() if _covers(act, subject) and _is_active(act, now)]
-        return max(active, key=lambda act: (act.until or act.at, act.act_id), default=None)
+        active = [act for act in self._silences.values() if _covers(act, subject) and _is_within(act, now)]
+        return max(active, key=lambda act: (_end(act), act.act_id), default=None)
 
     def silences(self, now: datetime) -> list[AlertAct]:
         """Return the silences that hold at a moment, the one that ends first at the head."""
-        return sorted((act for act in self._silences.values() if _is_active(act, now)), key=lambda a: a.until or a.at)
+        return sorted((act for act in self._silences.values() if _is_within(act, now)), key=_end)
+
+    def maintenance(self, subject: Subject) -> AlertAct | None:
+        """Return a maintenance window that an alert began in, None where there is none."""
+        return next(
+            (act for act in self._windows.values() if _covers(act, subject) and _is_within(act, subject.slot)), None
+        )
+
+    def windows(self, now: datetime) -> list[AlertAct]:
+        """Return the maintenance windows that have not ended at a moment, the one that ends first at the head."""
+        ahead = (act for act in self._windows.values() if now < _end(act) and _start(act) < _end(act))
+        return sorted(ahead, key=_end)
 
 
 def act_of_row(row: Mapping[str, Any]) -> AlertAct:
@@ -65,11 +78,19 @@ def act_of_row(row: Mapping[str, Any]) -> AlertAct:
 
 
 def _order(act: AlertAct) -> tuple[datetime, bool, str]:
-    return act.at, act.until == act.at, act.act_id
+    return act.at, _end(act) == _start(act), act.act_id
 
 
-def _is_active(act: AlertAct, now: datetime) -> bool:
-    return act.until is not None and act.at <= now < act.until
+def _start(act: AlertAct) -> datetime:
+    return act.since or act.at
+
+
+def _end(act: AlertAct) -> datetime:
+    return act.until or act.at
+
+
+def _is_within(act: AlertAct, moment: datetime) -> bool:
+    return _start(act) <= moment < _end(act)
 
 
 def _covers(act: AlertAct, subject: Subject) -> bool:

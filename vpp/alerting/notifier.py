@@ -226,7 +226,7 @@ class Notifier:
 
     def _due_of(self, case: _Case, now: datetime) -> Iterator[tuple[str, DueNotice]]:
         handling = case.handling
-        if self._acts.silence(case.subject, now) is not None:
+        if self._acts.silence(case.subject, now) is not None or self._acts.maintenance(case.subject) is not None:
             return
         is_taken_on = self._acts.acknowledgement(*case.key) is not None
         if not is_taken_on and not self._rules.is_quiet(handling.owner, handling.severity, now):
@@ -272,13 +272,16 @@ class Notifier:
         owners_contacts = self._rules.contacts_of(handling.owner, handling.severity)
         is_sent = all((RAISED, contact) in case.done for contact in owners_contacts)
         is_taken_on = self._acts.acknowledgement(*case.key) is not None
-        raised_in_silence = self._acts.silence(case.subject, case.raised_at) is not None
+        raised_unheard = (
+            self._acts.silence(case.subject, case.raised_at) is not None
+            or self._acts.maintenance(case.subject) is not None
+        )
         if not case.has_ended:  # a moment: its escalations may still come
             expected = sum(len(self._rules.contacts_of(step.to, handling.severity)) for step in handling.escalate)
             escalated = sum(stage.startswith(ESCALATED) for stage, _ in case.done)
-            return raised_in_silence or is_taken_on or (is_sent and escalated >= expected)
+            return raised_unheard or is_taken_on or (is_sent and escalated >= expected)
         end_is_sent = not handling.tell_end or all((ENDED, contact) in case.done for contact in case.notified)
-        return end_is_sent and (is_sent or is_taken_on or raised_in_silence)
+        return end_is_sent and (is_sent or is_taken_on or raised_unheard)
 
 
 def _mark(case: _Case, notice: Notice) -> None:

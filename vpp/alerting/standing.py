@@ -1,4 +1,4 @@
-"""The handling state of an alert: owner, acknowledgement, and end of its silence."""
+"""The handling state of an alert: owner, acknowledgement, silence and planned work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AlertStanding:
     handling: Handling
     acknowledgement: AlertAct | None
     silence: AlertAct | None
-    maintenance: MaintenanceWindow | None
+    maintenance: MaintenanceWindow | AlertAct | None
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain values, as every face shows it."""
@@ -55,5 +55,5 @@ def standing_of(row: Mapping[str, Any], rules: AlertRules, acts: ActBook, now: d
         rules.handling(subject),
         acts.acknowledgement(subject.zone, subject.alert_id),
         acts.silence(subject, now),
-        rules.in_maintenance(subject),
+        rules.in_maintenance(subject) or acts.maintenance(subject),
     )

@@ -10,18 +10,24 @@ from vpp.messages.times import Time
 
 
 class AlertAction(StrEnum):
-    """What a person does: take an alert on (``acknowledge``), or stop its notices for a while (``silence``)."""
+    """What a person does: take an alert on (``acknowledge``), stop notices for a while (``silence``), or plan work.
+
+    ``maintenance``: nobody is notified of alerts that begin while the work lasts.
+    """
 
     ACKNOWLEDGE = "acknowledge"
     SILENCE = "silence"
+    MAINTENANCE = "maintenance"
 
 
 class AlertAct(Record, kw_only=True, frozen=True, tag="alert_act", omit_defaults=True):
-    """One act of a person on alerts of a zone; ``at`` and ``until`` are wall time.
+    """One act of a person on alerts of a zone; ``at`` is wall time, as is the ``until`` of a silence.
 
     An acknowledgement names its ``alert_id``. A silence holds until ``until`` for what it names: one ``alert_id``, or
     all alerts of the zone with this ``code``, ``asset_id`` and telemetry ``channel``, where they are given. A later
-    silence of the same scope replaces it; one whose ``until`` is its ``at`` ends it.
+    silence of the same scope replaces it; one whose ``until`` is its ``at`` ends it. A maintenance window holds for the
+    alerts of such a scope whose first slot is at or after ``since`` and before ``until``. A later one of the same scope
+    and ``since`` replaces it; one whose ``until`` is its ``since`` takes it back.
     """
 
     act_id: str
@@ -34,6 +40,7 @@ class AlertAct(Record, kw_only=True, frozen=True, tag="alert_act", omit_defaults
     asset_id: str | None = None
     channel: str | None = None
     until: Time | None = None
+    since: Time | None = None
 
 
 class NoticeOutcome(StrEnum):

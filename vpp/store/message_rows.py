@@ -164,6 +164,7 @@ def _alert_act(msg: m.AlertAct) -> Iterator[Row]:
         msg.asset_id,
         msg.channel,
         msg.until,
+        msg.since,
     )
 
 

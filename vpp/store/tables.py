@@ -191,18 +191,19 @@ ALERT_ACTS = Table(
     zone text Zone.
     at time When (wall time).
     act_id text Id.
-    action text acknowledge or silence.
+    action text acknowledge, silence or maintenance.
     principal text Who.
     reason text Why.
     alert_id text The alert, where it is about one.
-    code text Silenced code; empty for all.
-    asset_id text Silenced asset; empty for all.
-    channel text Silenced telemetry channel; empty for all.
-    until time End of a silence.
+    code text The code that it is about; empty for all.
+    asset_id text The asset that it is about; empty for all.
+    channel text The telemetry channel that it is about; empty for all.
+    until time End of a silence or of a maintenance window.
+    since time Start of a maintenance window.
     """),
     ("zone", "at", "act_id"),
     "at",
-    "What people do about alerts: acknowledgements and silences.",
+    "What people do about alerts: acknowledgements, silences and maintenance windows.",
 )
 NOTICES = Table(
     "notices",

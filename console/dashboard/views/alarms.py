@@ -48,7 +48,7 @@ class AlarmLine:
 
 
 def lines(moment: Moment) -> list[AlarmLine]:
-    """Return the alarms and notes of 24 h, newest first."""
+    """Return the alarms and notes of 24 h, newest first, then what lasts since before."""
     groups: dict[tuple[datetime, str, str, bool], list[dict[str, Any]]] = {}
     for alert in moment.alerts:
         key = (alert["slot"], alert["severity"], alert["code"], alert["ended_at"] is None)
@@ -101,6 +101,18 @@ def quiet(moment: Moment) -> list[dict[str, Any]]:
     windows = [
         {
             "kind": "maintenance",
+            "what": _scope_words(None, act.code, act.asset_id, act.channel),
+            "by": plain(act.principal),
+            "reason": plain(act.reason),
+            "since": act.since,
+            "until": act.until,
+            "scope": {"since": act.since, "code": act.code, "asset_id": act.asset_id},
+        }
+        for act in moment.acts.windows(wall)
+    ]
+    by_rules = [
+        {
+            "kind": "maintenance",
             "what": ", ".join([*window.codes, *window.assets]) or "all alerts",
             "by": "the alert rules",
             "reason": plain(window.reason),
@@ -111,7 +123,7 @@ def quiet(moment: Moment) -> list[dict[str, Any]]:
         for window in load_rules(moment.context.settings.alert_rules).maintenance
         if window.end > wall and (not window.zones or moment.zone in window.zones)
     ]
-    return silences + windows
+    return silences + windows + by_rules
 
 
 def _scope_words(alert_id: str | None, code: AlertCode | None, asset_id: str | None, channel: str | None) -> str:

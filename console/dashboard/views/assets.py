@@ -16,7 +16,8 @@ from console.dashboard.views.moment import Moment, store_of
 from console.dashboard.views.texts import signed_power
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import power_text, significant
-from vpp.messages import CommandOutcome
+from vpp.messages import EPISODES, AlertCode, CommandOutcome
+from vpp.messages.alert_words import TITLES
 from vpp.store.tables import ASSETS, COMMANDS, LEDGER, SETPOINTS
 
 DAY = timedelta(hours=24)
@@ -245,4 +246,14 @@ def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]])
         "pnl": sum(row["pnl"] or 0.0 for row in pnl) if pnl else None,
         "largest_difference_mw": max(differences, default=None),
         "source": day[-1]["source"] if day else None,
+        "trust": _trust(moment, asset_id, day[-1]["source"] if day else None),
     }
+
+
+def _trust(moment: Moment, asset_id: str, source: str | None) -> str | None:
+    """Return whether the asset's readings are believed; None where it has none of its own."""
+    lasting = [one for one in moment.alerts if one["ended_at"] is None and one["code"] in EPISODES]
+    doubts = [TITLES[AlertCode(one["code"])] for one in lasting if one["asset_id"] == asset_id]
+    if doubts:
+        return ", ".join(dict.fromkeys(doubts))
+    return "believed" if source == "measured" else None

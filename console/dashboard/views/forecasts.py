@@ -1,4 +1,4 @@
-"""The screen Forecasts: accuracy of past forecasts, width of intervals, last misses, the active model."""
+"""The screen Forecasts: accuracy of past ones, width of intervals, parts of the newest, the active model."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import ago, power_scale
-from mcp_server.queries.context import utc
+from mcp_server.queries.context import QuestionError, utc
 from models.forecast.ramp_events import HOURS
 from vpp.domain import Target
 from vpp.errors import VppError
 from vpp.store.tables import FORECASTS, SKILL, TELEMETRY
 
 MISSES = 8
+SHOWN_PARTS = 8
 LOOK_BACK = timedelta(days=3)
 
 
@@ -50,7 +51,35 @@ def skill(moment: Moment, target: str) -> list[dict[str, Any]]:
 
 
 def _target(moment: Moment, target: Target) -> dict[str, Any]:
-    return {"skill": skill(moment, target.value), "misses": _misses(moment, target)}
+    ahead = moment.forecast.get(target.value, [])
+    width = {row["horizon_min"]: row["q95"] - row["q05"] for row in ahead if None not in (row["q05"], row["q95"])}
+    rows = [{**row, "width": width.get(row["horizon_min"])} for row in skill(moment, target.value)]
+    return {"skill": rows, "horizons": sorted(width), "misses": _misses(moment, target)}
+
+
+def parts(moment: Moment, target: Target, horizon_min: int | None) -> dict[str, Any]:
+    """Return what each feature adds to the newest forecast: the largest by name, the others as one.
+
+    Raises:
+        QuestionError: No fleet file says how the zone is set up.
+        VppError: There is no such forecast of a model, or no rows to compute from.
+    """
+    from topologies.control.forecast_parts import forecast_parts  # loads the learners, which no other screen needs
+
+    context = moment.context
+    if moment.config is None:
+        raise QuestionError(f"no fleet file says how {moment.zone} is set up", hint="give its fleet.yaml")
+    whole = forecast_parts(context.settings, context.store, moment.config, target, horizon_min, moment.slot)
+    shown, others = whole.parts[:SHOWN_PARTS], whole.parts[SHOWN_PARTS:]
+    return {
+        "target": target.value,
+        "from": whole.slot + moment.step,
+        "horizon_min": whole.horizon_min,
+        "model_id": whole.model_id,
+        "base": whole.base,
+        "value": whole.value,
+        "parts": [*shown, *([("all others", sum(amount for _, amount in others))] if others else [])],
+    }
 
 
 def _misses(moment: Moment, target: Target) -> list[dict[str, Any]]:

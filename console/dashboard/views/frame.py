@@ -44,6 +44,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "now": moment.now,
         "slot": moment.slot,
         "step_min": round(moment.step.total_seconds() / 60),
+        "assets": [] if moment.config is None else [asset.asset_id for asset in moment.config.assets],
         "currency": moment.currency,
         "power": power_scale(moment.scale.reference_mw),
         "kinds": {kind: kind_name(kind) for kind in TYPES},

@@ -21,12 +21,15 @@ from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import PowerScale
 from vpp.fleet.schema import Batteries, Zone
-from vpp.messages import Decision, read_decision
+from vpp.messages import EPISODES, Decision, read_decision
 from vpp.store.table import Table
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 
 OPEN_CRITICAL = timedelta(hours=24)
 OPEN_WARNING = timedelta(hours=6)
+LASTING = timedelta(days=7)
+"""An alert that lasts is shown this long after its begin, others for a day."""
+MOST_ALERTS = 500
 
 
 @dataclass(frozen=True)
@@ -203,10 +206,13 @@ class Moment:
 
     @cached_property
     def alerts(self) -> list[dict[str, Any]]:
-        """Alerts of the last 24 h, newest first, with how each stands with people."""
+        """Alerts of the last 24 h and older ones that last, newest first, with how each stands with people."""
         if self.now is None:
             return []
-        rows = self.rows(ALERTS, start=self.now - OPEN_CRITICAL, order="desc", limit=500)
+        day, lasting = self.now - OPEN_CRITICAL, {"code": [code.value for code in EPISODES]}
+        rows = self.rows(ALERTS, start=day, order="desc", limit=MOST_ALERTS)
+        older = self.rows(ALERTS, start=self.now - LASTING, end=day, filters=lasting, order="desc", limit=MOST_ALERTS)
+        rows += [row for row in older if row["ended_at"] is None]
         rules, now, alerts = load_rules(self.context.settings.alert_rules), self.context.now(), []
         for row in rows:
             standing = standing_of(row, rules, self.acts, now)

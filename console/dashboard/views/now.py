@@ -59,7 +59,7 @@ def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, An
         "decided": None if decision is None else decision.for_slot,
         "actions": _shown(moment, planned, actions),
         "in_force": [] if planned is not None else in_force(moment),
-        "alarms": alarms.as_values(alarm_lines)[:30],
+        "alarms": alarms.as_values(sorted(alarm_lines, key=lambda line: not line.open))[:30],
         "quiet": alarms.quiet(moment),
     }
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
+from console.dashboard.views.moment import LASTING
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
 from vpp.fleet.scale import significant
@@ -40,7 +41,7 @@ def zones(context: ReadContext) -> dict[str, Any]:
         context.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
     )
     alert_columns = ("zone", "slot", "severity", "code", "channel", "asset_id", "ended_at")
-    alerts = _grouped(context.store.scan(ALERTS, start=since, columns=alert_columns))
+    alerts = _grouped(context.store.scan(ALERTS, start=last - LASTING, columns=alert_columns))
     decisions = _grouped(
         context.store.scan(
             DECISIONS, start=last - timedelta(hours=2), columns=("zone", "slot", "for_slot", "revision", "body")

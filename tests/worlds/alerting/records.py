@@ -36,6 +36,20 @@ def silenced(at: datetime, until: datetime, **scope: Any) -> AlertAct:
     )
 
 
+def in_works(since: datetime, until: datetime, at: datetime = T0, **scope: Any) -> AlertAct:
+    """Somebody's maintenance window of zone Z."""
+    return AlertAct(
+        zone="Z",
+        act_id=f"w-{at}-{until}",
+        at=at,
+        action=AlertAction.MAINTENANCE,
+        principal="ann",
+        since=since,
+        until=until,
+        **scope,
+    )
+
+
 def rules_of(**fields: Any) -> AlertRules:
     """Rules with two contacts, without a gap between messages."""
     contacts = {name: {"url": f"json://{name}.test", "gap_s": 0} for name in ("desk", "boss")}

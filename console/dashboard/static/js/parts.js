@@ -109,6 +109,21 @@ export function spark(values, { width = 120, height = 20, low = null, high = nul
 
 export const facts = (rows) => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 
+// Amounts that sum to a last one: a name, a bar from the middle to its side, the number.
+export function signedBars(items, words, foot) {
+  const top = Math.max(...items.map(([, v]) => Math.abs(v)), 1e-9);
+  return h(
+    "div",
+    { class: "options costs" },
+    items.map(([name, v]) => [
+      h("span", {}, name),
+      s("svg", { viewBox: "-60 0 120 12", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "bar-ink", x: v < 0 ? (50 * v) / top : 0, y: 2, width: Math.max((50 * Math.abs(v)) / top, 0.5), height: 8 }), s("rect", { class: "bar-grey", x: -0.4, y: 0, width: 0.8, height: 12 })),
+      h("span", { class: "n" }, words(v)),
+    ]),
+    [h("b", {}, foot[0]), h("span", {}), h("b", { class: "n" }, foot[1])],
+  );
+}
+
 export const segments = (label, options, chosen, onChoose) =>
   h(
     "div",

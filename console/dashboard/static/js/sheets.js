@@ -61,14 +61,13 @@ const formOf = (onSend, ...parts) =>
 
 function hold({ ctx, state, close, draw, send }) {
   const zone = ctx.frame.zone;
-  const kinds = ctx.body.assets?.length ? ctx.body.assets : [];
   return frameOf(
     `Hold ${zone}`,
     h("p", {}, "Automatic setpoints end at once. Batteries rest, peakers go down their ramp, shed load comes back. Nothing is planned until somebody with the right to approve releases it."),
     formOf(
       (given) => send("/page/hold", { zone, reason: given.reason.trim(), asset_ids: given.scope ? [given.scope] : [] }),
       reasonField("Why (it stands in the audit)"),
-      h("label", {}, "Scope", h("select", { class: "field", name: "scope" }, h("option", { value: "" }, "The whole fleet"), kinds.map((a) => h("option", { value: a.asset_id }, a.asset_id)))),
+      h("label", {}, "Scope", h("select", { class: "field", name: "scope" }, h("option", { value: "" }, "The whole fleet"), ctx.frame.assets.map((name) => h("option", { value: name }, name)))),
       problem(state),
       buttons(h("button", { type: "submit", class: "button hold primary", disabled: state.busy, "data-send": true }, icon("hold"), state.busy ? "Sending…" : "Hold now"), cancel(close)),
     ),
@@ -186,6 +185,24 @@ function silence({ ctx, state, close, send }) {
   );
 }
 
+function maintenance({ ctx, state, close, send }) {
+  const hours = (from) => new Date(Date.now() + from * 3600000).toISOString().slice(0, 16);
+  const time = (label, name, value) => h("label", {}, label, h("input", { class: "field", name, type: "datetime-local", required: true, value }));
+  return frameOf(
+    "Plan maintenance",
+    h("p", {}, "No notices are sent for alerts that begin while the work lasts. The alerts are still shown. What lasts already is not covered: silence it."),
+    formOf(
+      (given) => send("/page/maintenance", { zone: ctx.frame.zone, reason: given.reason.trim(), since: `${given.since}Z`, until: `${given.until}Z`, asset_id: given.asset || null }),
+      reasonField("Why (it stands in the audit)"),
+      h("label", {}, "What", h("select", { class: "field", name: "asset" }, h("option", { value: "" }, `All alerts of ${ctx.frame.zone}`), ctx.frame.assets.map((name) => h("option", { value: name }, `Alerts of ${name}`)))),
+      time("From, UTC", "since", state.since ??= hours(0)),
+      time("To, UTC", "until", state.until ??= hours(4)),
+      problem(state),
+      buttons(h("button", { type: "submit", class: "button primary", disabled: state.busy, "data-send": true }, "Plan it"), cancel(close)),
+    ),
+  );
+}
+
 const KEYS = [
   ["1 to 9", "screens"],
   ["z", "zone"],
@@ -214,4 +231,4 @@ function keys({ ctx, close, draw }) {
   );
 }
 
-export const SHEETS = { hold, release, propose, cancelOrder, reject, silence, keys };
+export const SHEETS = { hold, release, propose, cancelOrder, reject, silence, maintenance, keys };

@@ -16,6 +16,7 @@ from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, ALERTS, NOTICES, TELEMETRY
 
 T0 = datetime(2026, 3, 4, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,8 @@ def test_an_act_needs_a_broker_and_an_alert_that_is_there(capsys: pytest.Capture
     assert main(["alerts", "silence", "A", "--code", "flatt", "-r", "meter swap"]) == 2
     assert "did you mean flat?" in capsys.readouterr().err
     assert main(["alerts", "silence", "A", "--for", "soon", "-r", "meter swap"]) == 2
+    assert main(["alerts", "maintenance", "A", "--from", "2026-03-10T08:00", "--for", "31d", "-r", "works"]) == 4
+    assert main(["alerts", "maintenance", "A", "--from", "2026-03-10T08:00", "-r", "works"]) == 3
     assert main(["alerts", "silences"]) == 0
 
 
@@ -85,8 +88,9 @@ def test_spans_are_read(text: str, span: timedelta) -> None:
 def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime.now(UTC)
     acts = [
-        ("A", at, "k1", "acknowledge", "local:ann", "on it", "A-0", None, None, None, None),
-        ("B", at, "k2", "silence", "local:bob", "meter swap", None, "flat", None, None, at + timedelta(hours=1)),
+        ("A", at, "k1", "acknowledge", "local:ann", "on it", "A-0", None, None, None, None, None),
+        ("B", at, "k2", "silence", "local:bob", "meter swap", None, "flat", None, None, at + HOUR, None),
+        ("B", at, "k3", "maintenance", "local:bob", "cable works", None, None, None, None, at + 2 * HOUR, at + HOUR),
     ]
     with open_store(Settings(data_dir=tmp_path / ".vpp")) as store:
         store.write_all({ALERT_ACTS: acts, NOTICES: [("A", at, "A-30", "desk", "raised", T0, "delivered", 1)]})
@@ -96,7 +100,9 @@ def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: py
     assert said.count("silenced until") == 3
     assert "notified desk" in said
     assert main(["alerts", "silences"]) == 0
-    assert "meter swap" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "meter swap" in listed
+    assert "cable works" in listed
 
 
 def test_contacts_are_tested(

@@ -107,6 +107,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again(looking: httpx.As
         ("/ledger?start=2022-01-02T00:00", 422, "start: Input should have timezone info"),
         ("/ledger?start=2022-01-05T00:00Z&end=2022-01-02T00:00Z", 422, "is not before"),
         ("/decisions/none", 404, "there is no decision 'none'"),
+        ("/nothing", 404, "Not Found"),
         ("/alerts?nonsense=1", 422, "nonsense: Extra inputs are not permitted"),
     ],
 )

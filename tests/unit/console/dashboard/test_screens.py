@@ -18,7 +18,7 @@ from tests.worlds.plant_loop import Loop, acts_of
 from vpp.alerting.rules import parse_rules
 from vpp.settings import load_settings
 from vpp.store import open_store
-from vpp.store.tables import COMMANDS
+from vpp.store.tables import ALERTS, COMMANDS
 
 
 async def body(client: httpx.AsyncClient, screen: str, **given: Any) -> dict[str, Any]:
@@ -267,7 +267,46 @@ async def test_alerts_are_silenced_and_the_silence_ends(loop: Loop, acting: http
     assert (await body(acting, "now"))["body"]["quiet"] == []
 
 
-async def test_maintenance_windows_are_shown_until_they_end(
+async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, acting: httpx.AsyncClient) -> None:
+    newest = slot_at(loop.next_slot - 1)
+    since = {"z-battery": newest - timedelta(days=3), "gone": newest - timedelta(days=3)}
+    ends = {"z-battery": None, "gone": newest - timedelta(days=2)}
+    rows = [
+        (ZONE, slot, f"soc-{name}", "warning", "plant", "it differs", "{}", "soc_not_believed", None, name, "none")
+        + (ends[name], "[]")
+        for name, slot in since.items()
+    ]
+    loop.store.write(ALERTS, rows)
+    alarms_shown = (await body(acting, "now"))["body"]["alarms"]
+    assert [(one["asset_id"], one["open"]) for one in alarms_shown if one["code"] == "soc_not_believed"] == [
+        ("z-battery", True)
+    ]
+    assert alarms_shown[0]["code"] == "soc_not_believed"
+
+
+async def test_a_forecast_of_no_model_is_not_taken_apart(looking: httpx.AsyncClient) -> None:
+    for given in ({"target": "load"}, {"horizon_min": "soon"}, {"horizon_min": "60"}):
+        answer = await looking.get("/page/forecast", params={"zone": ZONE, **given})
+        assert answer.status_code in (404, 422), given
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_work_is_planned_and_the_window_ends(loop: Loop, acting: httpx.AsyncClient) -> None:
+    since = loop.acts.book.now() - timedelta(minutes=5)
+    asked = {"zone": ZONE, "reason": "cable works", "since": since.isoformat()}
+    for until in (since - timedelta(hours=1), since + timedelta(days=31)):
+        refused = await acting.post("/page/maintenance", json={**asked, "until": until.isoformat()})
+        assert refused.status_code in (400, 422)
+    done = await acting.post("/page/maintenance", json={**asked, "until": (since + timedelta(hours=4)).isoformat()})
+    assert done.json()["status"] == "planned"
+    (window,) = (await body(acting, "now"))["body"]["quiet"]
+    assert (window["kind"], window["what"], window["reason"]) == ("maintenance", "all alerts", "cable works")
+    ended = await acting.post("/page/maintenance", json={"zone": ZONE, "reason": "done", **window["scope"]})
+    assert ended.json()["status"] == "ended"
+    assert (await body(acting, "now"))["body"]["quiet"] == []
+
+
+async def test_maintenance_windows_of_the_rules_are_shown_until_they_end(
     loop: Loop, acting: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = parse_rules(

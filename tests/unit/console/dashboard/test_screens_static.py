@@ -1,4 +1,4 @@
-"""The page's modules: a function of another module is called under a name that is imported."""
+"""The page's modules: what they call of one another is imported, and the browser is told of all at once."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def test_what_a_module_calls_of_another_is_imported(path: Path) -> None:
     text = SOURCES[path]
     called = set(re.findall(r"(?<![\w.$\"'`-])(\w+)\s*\(", text))
     assert (called & EXPORTED) - names_at_hand(text) == set()
+
+
+def test_the_browser_is_told_of_every_module_at_once() -> None:
+    """Else it learns of a module only when the one that imports it has come: several ways to the server in a row."""
+    page = (JS.parent / "index.html").read_text(encoding="utf-8")
+    modules = {path.relative_to(JS).as_posix() for path in SOURCES} - {"login.js", "theme.js", "main.js"}
+    assert set(re.findall(r'rel="modulepreload" href="/static/js/([^"]+)"', page)) == modules

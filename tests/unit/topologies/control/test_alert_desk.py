@@ -76,6 +76,28 @@ def test_a_silence_covers_its_scope_until_it_ends(store: Store) -> None:
     assert len(store.read(AUDIT)) == 2
 
 
+def test_planned_work_covers_what_begins_in_it_and_is_cut_short_by_its_start_and_scope(store: Store) -> None:
+    desk, subject = desk_of(store), Subject.of(alert(slot=minutes(90)))
+    desk.maintain("Z", "ann", "cable works", minutes(60), minutes(120), code=AlertCode.CAP_BREACH)
+    assert read_acts(store, "Z").maintenance(subject) is not None
+    assert read_acts(store, "Z").maintenance(Subject.of(alert(slot=minutes(120)))) is None
+    assert read_acts(store, "Z").maintenance(Subject.of(alert(code=AlertCode.REFLEX, slot=minutes(90)))) is None
+    assert [act.reason for act in read_acts(store, "Z").windows(T0)] == ["cable works"]
+    later = AlertDesk(store, desk.post, lambda: minutes(80))
+    later.maintain("Z", "ann", "done", minutes(60), minutes(80), code=AlertCode.CAP_BREACH)
+    assert read_acts(store, "Z").maintenance(subject) is None
+    assert read_acts(store, "Z").maintenance(Subject.of(alert(slot=minutes(70)))) is not None
+    assert read_acts(store, "Z").windows(minutes(80)) == []
+    assert [row["action"] for row in store.read(AUDIT).dicts()] == ["alert:maintenance"] * 2
+
+
+@pytest.mark.parametrize(("since", "until"), [(60, 30), (0, 31 * 1440), (367 * 1440, 368 * 1440)])
+def test_planned_work_has_bounds(store: Store, since: float, until: float) -> None:
+    with pytest.raises(RefusedError, match="maintenance window"):
+        desk_of(store).maintain("Z", "ann", "works", minutes(since), minutes(until))
+    assert len(store.read(AUDIT)) == 0
+
+
 def test_a_silence_has_an_end(store: Store) -> None:
     with pytest.raises(RefusedError, match="30 days"):
         desk_of(store).silence("Z", "ann", "for ever", timedelta(days=31))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.worlds.alerting.records import T0, alert, minutes, rules_of, silenced, taken_on
+from tests.worlds.alerting.records import T0, alert, in_works, minutes, rules_of, silenced, taken_on
 from vpp.alerting.notifier import Notifier
 from vpp.alerting.rules import AlertRules
 from vpp.messages import Alert, AlertAct, AlertCode, Notice, NoticeOutcome
@@ -157,6 +157,18 @@ def test_quiet_hours_hold_warnings_back_and_let_critical_alerts_through() -> Non
 def test_in_maintenance_nobody_is_notified() -> None:
     window = {"from": "2026-03-04T12:00:00Z", "to": "2026-03-04T13:00:00Z", "reason": "meter swap"}
     assert Mailbox(rules_of(maintenance=[window])).take(alert()).at(T0) == []
+
+
+@pytest.mark.parametrize("window_first", [True, False])
+def test_work_that_somebody_plans_hushes_what_begins_in_it_for_good(window_first: bool) -> None:
+    window, inside = in_works(minutes(-5), minutes(30)), alert()
+    box = Mailbox()
+    for record in (window, inside) if window_first else (inside, window):
+        box.take(record)
+    box.take(alert("a2", slot=minutes(30)), minutes(30))
+    assert box.at(minutes(31)) == [("desk", [("raised", "a2")])]
+    box.take(inside.ended(minutes(40)), minutes(40))
+    assert box.at(minutes(41)) == []
 
 
 def test_a_service_that_fails_is_tried_less_and_less_often_and_given_up_after_a_day() -> None:

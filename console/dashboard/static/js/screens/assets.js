@@ -148,6 +148,7 @@ function side(ctx, frame) {
         ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
         ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${power(totals.largest_difference_mw, 2)} ${powerUnit()}`],
         ["Readings from", totals.source ?? "n/a"],
+        ["Trust", totals.trust ?? h("span", { class: "quiet" }, "n/a")],
       ]),
     ),
   );

@@ -1,7 +1,8 @@
-// Forecasts: how good past ones turned out by horizon, how wide they are, the last misses, the model in force.
+// Forecasts: how good past ones turned out by horizon, how wide they are, what one rests on, the model in force.
+import { get } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { day, hm, near, none, number, percent, scaled, symbol } from "/static/js/format.js";
-import { chartSlot, facts, head, panel, segments, table, title } from "/static/js/parts.js";
+import { day, hm, near, none, number, percent, scaled, signed, symbol } from "/static/js/format.js";
+import { chartSlot, facts, head, panel, segments, signedBars, table, title } from "/static/js/parts.js";
 import { bounds } from "/static/js/series.js";
 import { ticks } from "/static/js/chart.js";
 
@@ -46,7 +47,7 @@ export const scoreColumns = (scale) => [
   { name: "Persistence", class: "n", cell: (r) => scaled(r.mae_persistence, scale) },
   { name: "Better by", class: "n", cell: (r) => h("b", {}, none(r.better_pct) ? "n/a" : percent(r.better_pct / 100)) },
   { name: "In 90 % band", class: "n wide", cell: (r) => percent(r.coverage_90) },
-  { name: "n", class: "n quiet wide", cell: (r) => r.n },
+  { name: "Scored", class: "n quiet wide", cell: (r) => r.n },
 ];
 
 export const shownScores = (rows) => {
@@ -55,7 +56,7 @@ export const shownScores = (rows) => {
 };
 
 function scores(rows, scale) {
-  return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(scale), { name: "Pinball loss", class: "n wide", cell: (r) => scaled(r.pinball, scale) }] }));
+  return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(scale), { name: "Band width", class: "n wide", cell: (r) => (none(r.width) ? "–" : scaled(r.width, scale)) }, { name: "Pinball loss", class: "n wide", cell: (r) => scaled(r.pinball, scale) }] }));
 }
 
 function largeRamps(rows, scale) {
@@ -75,11 +76,49 @@ function largeRamps(rows, scale) {
   );
 }
 
+const EXPLAINED = [60, 360, 1440];
+
+// What each feature adds to the newest forecast. It takes a second or two to compute, so it is asked for.
+function why(ctx, found, scale) {
+  const { ui, body, frame } = ctx;
+  const net = (ui.target ?? "net") === "net";
+  const target = net ? "net_load" : "price";
+  const horizons = [found.horizons[0], ...EXPLAINED.filter((one) => one > found.horizons[0] && found.horizons.includes(one))];
+  const ask = async (horizon) => {
+    ui.parts = { target, horizon, busy: true };
+    ctx.draw();
+    try {
+      ui.parts = { ...(await get("/page/forecast", { zone: frame.zone, target, horizon_min: horizon, at: ctx.place.at })), horizon };
+    } catch (error) {
+      ui.parts = { target, horizon, error: error.message };
+    }
+    ctx.draw();
+  };
+  const shown = ui.parts?.target === target ? ui.parts : null;
+  const value = (v) => `${scaled(v, scale)} ${scale.unit}`;
+  return panel(
+    { "data-key": "why" },
+    head("What the forecast rests on", shown?.parts ? `made at ${hm(shown.from)}, ${ahead(shown.horizon_min)} ahead` : null),
+    h("p", {}, segments("Hours ahead", horizons.map((one) => [one, ahead(one)]), shown?.horizon ?? null, ask)),
+    !shown ? h("p", { class: "quiet" }, "Choose how far ahead: each feature of the model is shown with what it adds.") : null,
+    shown?.busy ? h("p", { class: "quiet" }, "Being computed…") : null,
+    shown?.error ? h("p", { class: "quiet" }, shown.error) : null,
+    shown?.parts
+      ? [
+          h("p", { class: "note" }, `${net ? "Net load now" : "Usual price of that hour"} ${value(shown.base)}`),
+          signedBars(shown.parts, (v) => signed(v * scale.factor, scale.digits), ["Forecast", value(shown.value)]),
+          h("p", { class: "note" }, net ? `Model ${shown.model_id}` : `Expected price; the median may differ. Model ${shown.model_id}`),
+        ]
+      : null,
+  );
+}
+
 function side(ctx, found = { misses: [] }, scale = ctx.body.power) {
   const { model, history, ramps } = ctx.body;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
+    found.horizons?.length ? why(ctx, found, scale) : null,
     ramps?.length ? largeRamps(ramps, ctx.body.power) : null,
     panel(
       { "data-key": "model" },

@@ -225,7 +225,7 @@ function side(body, frame, ctx) {
     ),
     panel(
       { class: "grow", "data-key": "alarms" },
-      head("Alarms and notes", "24 h"),
+      head("Alarms and notes", "24 h", ctx.may.operate ? h("button", { type: "button", class: "link", "data-maintenance": true, onclick: () => ctx.sheet("maintenance") }, "Plan maintenance…") : null),
       body.alarms.length || frame.hold
         ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Alarms and notes of 24 hours" }, frame.hold ? holdLine(frame) : null, body.alarms.map((one) => alarmLine(one, ctx)))
         : h("p", { class: "quiet" }, "None in 24 h."),
@@ -259,13 +259,15 @@ function silence(one, ctx) {
   return ctx.may.operate ? h("button", { type: "button", class: "button small", "data-silence": one.code, onclick: open }, "Silence…") : null;
 }
 
-// Why alerts send no notices: silences, which end here, and maintenance windows, which stand in the alert rules.
+// Why alerts send no notices: silences and maintenance windows. Those of the alert rules do not end here.
 function quiet(list, ctx) {
   if (!list.length) return null;
   const ends = (one) => async (event) => {
     event.currentTarget.disabled = true;
     try {
-      ctx.say((await post("/page/silence", { zone: ctx.frame.zone, reason: "ended on the page", hours: 0, ...one.scope })).text);
+      const ended = { zone: ctx.frame.zone, reason: "ended on the page", ...one.scope };
+      const answer = one.kind === "silence" ? await post("/page/silence", { ...ended, hours: 0 }) : await post("/page/maintenance", ended);
+      ctx.say(answer.text);
     } catch (error) {
       ctx.say(error.message);
     }
@@ -281,9 +283,9 @@ function quiet(list, ctx) {
           { class: "alarm", "data-quiet": one.kind },
           icon("clock"),
           h("span", {}, `${one.kind === "silence" ? "Silence" : "Maintenance"}: ${one.what}`),
-          h("time", { datetime: one.until }, `to ${near(one.until, ctx.frame.now)}`),
+          h("time", { datetime: one.until }, `${one.kind === "silence" ? "" : `${near(one.since, ctx.frame.now)} `}to ${near(one.until, ctx.frame.now)}`),
           h("p", {}, `${one.reason}, by ${one.by}`),
-          one.scope && ctx.may.operate ? h("div", { class: "act" }, h("button", { type: "button", class: "button small", "data-end-silence": true, onclick: ends(one) }, "End it")) : null,
+          one.scope && ctx.may.operate ? h("div", { class: "act" }, h("button", { type: "button", class: "button small", "data-end-quiet": true, onclick: ends(one) }, "End it")) : null,
         ),
       ),
     ),

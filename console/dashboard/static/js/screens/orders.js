@@ -1,9 +1,9 @@
 // Orders: what waits for approval, what is in force, what is closed; the preview of a plan; lives and audit.
 import { get, post } from "/static/js/client.js";
-import { h, s } from "/static/js/dom.js";
+import { h } from "/static/js/dom.js";
 import { countdown, hm, hms, money, near, none, number, percent, power, powerFactor, powerUnit, signed, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
-import { chartSlot, head, panel, title } from "/static/js/parts.js";
+import { chartSlot, head, panel, signedBars, title } from "/static/js/parts.js";
 import { timeBase } from "/static/js/plots.js";
 import { itemName } from "/static/js/screens/plan.js";
 import { bounds } from "/static/js/series.js";
@@ -151,23 +151,8 @@ function priced(ctx, found) {
 }
 
 function costs(found) {
-  const items = Object.entries(found.costs);
-  const top = Math.max(...items.map(([, v]) => Math.abs(v)), 1);
-  return h(
-    "div",
-    {},
-    h("h3", { class: "label-2" }, `What it costs, ${found.currency}`),
-    h(
-      "div",
-      { class: "options costs" },
-      items.map(([key, v]) => [
-        h("span", {}, sentence(itemName(key))),
-        s("svg", { viewBox: "-60 0 120 12", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "bar-ink", x: v < 0 ? (50 * v) / top : 0, y: 2, width: Math.max((50 * Math.abs(v)) / top, 0.5), height: 8 }), s("rect", { class: "bar-grey", x: -0.4, y: 0, width: 0.8, height: 12 })),
-        h("span", { class: "n" }, signed(v, 0)),
-      ]),
-      [h("b", {}, "Sum"), h("span", {}), h("b", { class: "n" }, signed(found.cost_change, 0))],
-    ),
-  );
+  const items = Object.entries(found.costs).map(([key, v]) => [sentence(itemName(key)), v]);
+  return h("div", {}, h("h3", { class: "label-2" }, `What it costs, ${found.currency}`), signedBars(items, (v) => signed(v, 0), ["Sum", signed(found.cost_change, 0)]));
 }
 
 const sentence = (words) => words[0].toUpperCase() + words.slice(1);
