@@ -269,13 +269,9 @@ async def test_alerts_are_silenced_and_the_silence_ends(loop: Loop, acting: http
 
 async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, acting: httpx.AsyncClient) -> None:
     newest = slot_at(loop.next_slot - 1)
-    since = {"z-battery": newest - timedelta(days=3), "gone": newest - timedelta(days=3)}
+    since, what = newest - timedelta(days=3), ("warning", "plant", "it differs", "{}", "soc_not_believed", None)
     ends = {"z-battery": None, "gone": newest - timedelta(days=2)}
-    rows = [
-        (ZONE, slot, f"soc-{name}", "warning", "plant", "it differs", "{}", "soc_not_believed", None, name, "none")
-        + (ends[name], "[]")
-        for name, slot in since.items()
-    ]
+    rows = [(ZONE, since, f"soc-{name}", *what, name, "none", end, "[]") for name, end in ends.items()]
     loop.store.write(ALERTS, rows)
     alarms_shown = (await body(acting, "now"))["body"]["alarms"]
     assert [(one["asset_id"], one["open"]) for one in alarms_shown if one["code"] == "soc_not_believed"] == [
