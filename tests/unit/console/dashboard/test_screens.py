@@ -249,7 +249,7 @@ async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> Non
     assert "alert_ids" not in found["strip"]["must"]
 
 
-async def test_alerts_are_silenced_and_the_silence_ends(loop: Loop, acting: httpx.AsyncClient) -> None:
+async def test_alerts_are_silenced_and_work_is_planned_and_both_end(loop: Loop, acting: httpx.AsyncClient) -> None:
     warn(loop)
     (alarm,) = (one for one in (await body(acting, "now"))["body"]["alarms"] if one["severity"] == "warning")
     scope = {"zone": ZONE, "code": alarm["code"], "reason": "meter swap"}
@@ -264,6 +264,18 @@ async def test_alerts_are_silenced_and_the_silence_ends(loop: Loop, acting: http
     assert alarm["silenced_until"] == silence["until"]
     ended = await acting.post("/page/silence", json={**scope, "hours": 0})
     assert ended.json()["status"] == "ended"
+    assert (await body(acting, "now"))["body"]["quiet"] == []
+    since = acts_of(loop).book.now() - timedelta(minutes=5)
+    works = {"zone": ZONE, "reason": "cable works", "since": since.isoformat()}
+    for until in (since - timedelta(hours=1), since + timedelta(days=31)):
+        refusal = await acting.post("/page/maintenance", json={**works, "until": until.isoformat()})
+        assert refusal.status_code == 409
+    planned = await acting.post("/page/maintenance", json={**works, "until": (since + timedelta(hours=4)).isoformat()})
+    assert planned.json()["status"] == "planned"
+    (window,) = (await body(acting, "now"))["body"]["quiet"]
+    assert (window["kind"], window["what"], window["reason"]) == ("maintenance", "all alerts", "cable works")
+    over = await acting.post("/page/maintenance", json={"zone": ZONE, "reason": "done", **window["scope"]})
+    assert over.json()["status"] == "ended"
     assert (await body(acting, "now"))["body"]["quiet"] == []
 
 
@@ -285,21 +297,6 @@ async def test_a_forecast_of_no_model_is_not_taken_apart(looking: httpx.AsyncCli
         answer = await looking.get("/page/forecast", params={"zone": ZONE, **given})
         assert answer.status_code in (404, 422), given
         assert answer.headers["content-type"] == "application/problem+json"
-
-
-async def test_work_is_planned_and_the_window_ends(loop: Loop, acting: httpx.AsyncClient) -> None:
-    since = loop.acts.book.now() - timedelta(minutes=5)
-    asked = {"zone": ZONE, "reason": "cable works", "since": since.isoformat()}
-    for until in (since - timedelta(hours=1), since + timedelta(days=31)):
-        refused = await acting.post("/page/maintenance", json={**asked, "until": until.isoformat()})
-        assert refused.status_code in (400, 422)
-    done = await acting.post("/page/maintenance", json={**asked, "until": (since + timedelta(hours=4)).isoformat()})
-    assert done.json()["status"] == "planned"
-    (window,) = (await body(acting, "now"))["body"]["quiet"]
-    assert (window["kind"], window["what"], window["reason"]) == ("maintenance", "all alerts", "cable works")
-    ended = await acting.post("/page/maintenance", json={"zone": ZONE, "reason": "done", **window["scope"]})
-    assert ended.json()["status"] == "ended"
-    assert (await body(acting, "now"))["body"]["quiet"] == []
 
 
 async def test_maintenance_windows_of_the_rules_are_shown_until_they_end(
