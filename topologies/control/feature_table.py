@@ -249,7 +249,13 @@ def closed_slot(store: Store, zone: Zone, instant: datetime | None) -> datetime:
 
 
 def source_rows(settings: Settings, zone: Zone, at: datetime, feed: Feed | None) -> pd.DataFrame:
-    """Return the source's rows around a slot, in the run's times; ``feed``: instead of the source that the run noted.
+    """Return the source's rows around a slot, in the run's times.
+
+    Args:
+        settings: Give the source that the run noted.
+        zone: The zone.
+        at: The slot.
+        feed: Rows, instead of those of the noted source.
 
     Raises:
         DataError: The run has noted no source, or it has no such zone.

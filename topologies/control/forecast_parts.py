@@ -64,14 +64,14 @@ def forecast_parts(
     slot = closed_slot(store, zone, when)
     horizon_min = zone.step_min if horizon_min is None else horizon_min
     filters = {"target": target.value, "horizon_min": horizon_min, "source": "model"}
-    made = store.read(
+    served_by = store.read(
         FORECASTS, zone=zone.zone, start=slot, end=slot + timedelta(seconds=1), filters=filters, columns=("model_id",)
     ).values
-    if not made:
+    if not served_by:
         raise ModelError(
             f"no model forecast {target.value} {horizon_min} min ahead after {iso(slot)}", hint="see the model in force"
         )
-    model_id = str(made[0][0])
+    model_id = str(served_by[0][0])
     model = Registry(settings.models_dir).load(model_id)
     rows = overlaid(source_rows(settings, zone, slot, None), store, zone)
     if target is Target.NET_LOAD and isinstance(model.net_load, ServedNetLoad):

@@ -32,7 +32,7 @@ class ActBook:
     def take(self, act: AlertAct) -> None:
         """Write an act down: the first acknowledgement of an alert counts, and the last silence or window of a scope.
 
-        Of two at one moment, the one that ends what it is about is the last.
+        Of two at one moment, the one with the earlier end is the last.
         """
         if act.action is AlertAction.ACKNOWLEDGE and act.alert_id is not None:
             key = (act.zone, act.alert_id)
@@ -77,8 +77,8 @@ def act_of_row(row: Mapping[str, Any]) -> AlertAct:
     return AlertAct(**{**row, "action": AlertAction(row["action"]), "code": code, "reason": row["reason"] or ""})
 
 
-def _order(act: AlertAct) -> tuple[datetime, bool, str]:
-    return act.at, _end(act) == _start(act), act.act_id
+def _order(act: AlertAct) -> tuple[datetime, float, str]:
+    return act.at, -_end(act).timestamp(), act.act_id
 
 
 def _start(act: AlertAct) -> datetime:

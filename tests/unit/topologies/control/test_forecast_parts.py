@@ -62,12 +62,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             parts = (values[LOAD], values["solar_mw"], values["wind_mw"])
             store.write(TELEMETRY, [("TOWN", when, *parts, net_mw, None, None, "{}", body, 0)])
         levels, empty = [1.0] * len(QUANTILE_NAMES), [None] * 8
-        made = [
+        issued = [
             ("TOWN", slot, horizon, target, *levels, *empty, "model", saved.model_id)
             for horizon in (60, 360)
             for target in ("net_load", "price")
         ]
-        store.write(FORECASTS, made)
+        store.write(FORECASTS, issued)
         yield World(settings, zone, store, slot, net_mw)
 
 
