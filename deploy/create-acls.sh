@@ -91,6 +91,7 @@ allow storage read,describe_configs --topic "$prefix.commands"
 allow storage write,describe_configs --topic "$prefix.alerts"
 allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
+allow storage read --group "$prefix-storage-history"
 allow storage write --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
 
 allow inference read,describe_configs --topic "$prefix.features"

@@ -20,6 +20,7 @@ from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.files.availability import MAX_LEAD
+from vpp.files.dataset import size_and_change
 from vpp.fleet.in_force import fleet_path
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Zone
@@ -198,8 +199,8 @@ def _origin(options: SourceOptions) -> str:
         return f"live {'+'.join(options.services)}"
     if options.path is None:
         return f"simulator seed {options.seed}, {SIMULATED_HISTORY.days} days"
-    stat = options.path.stat()
-    return f"{options.path.resolve()} {stat.st_size} {stat.st_mtime_ns} {options.mapping}"
+    size, changed_ns = size_and_change(options.path)
+    return f"{options.path.resolve()} {size} {changed_ns} {options.mapping}"
 
 
 class _Index:

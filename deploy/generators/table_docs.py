@@ -34,6 +34,12 @@ program the file belongs to. Open it with any SQLite tool while the plant runs:
 run) and the tags below; all other columns are fields, left out where missing. Line breaks, backslashes and percent
 signs in tags are written as `%XX`. The time of a dead letter is cut to the millisecond, and its nanoseconds are the
 offset modulo a million, so letters of the same millisecond stay apart.
+
+**Parquet** (`VPP_STORE__KIND=parquet`): a folder, `store.parquet` in the data directory. A table lies in
+`run=RUN/TABLE/day=2022-01-01/zone=GB/`, days in UTC; tables whose key lacks zone or time lie in one folder. Each write
+adds a file, and a folder of many files becomes one. A later file wins over an earlier one: where a folder has several,
+take the last value of each row and column that is not null, as `vpp` does. Open a table with any Parquet tool:
+`pandas.read_parquet(".vpp/store.parquet/run=/telemetry")`.
 """
 
 

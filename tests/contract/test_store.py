@@ -1,4 +1,4 @@
-"""What every store promises, asked of SQLite always and of InfluxDB where a real one runs."""
+"""What every store promises, asked of SQLite and Parquet always and of InfluxDB where a real one runs."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,15 +20,18 @@ from vpp.store.tables import BY_NAME, TABLES
 Open = Callable[..., Store]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("influx", marks=[pytest.mark.services, pytest.mark.contract])])
+INFLUX = pytest.param("influx", marks=[pytest.mark.services, pytest.mark.contract])
+
+
+@pytest.fixture(params=["sqlite", "parquet", INFLUX])
 def open_new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same new store each time; ``run`` names a run beside it."""
     opened: list[Store] = []
     name = f"t-{uuid.uuid4().hex[:12]}"
 
     def make(run: str = "", *, read_only: bool = False) -> Store:
-        if request.param == "sqlite":
-            chosen = Settings(data_dir=tmp_path, run=run)
+        if request.param != "influx":
+            chosen = Settings(data_dir=tmp_path, run=run, store={"kind": request.param})
         else:
             server: InfluxService = request.getfixturevalue("influx")
             influx = InfluxSettings(url=server.url, org=server.org, bucket=server.bucket, token=server.token)

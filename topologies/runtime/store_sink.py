@@ -39,8 +39,6 @@ from vpp.streams.tracing import STEP_OF, Hop, now_ms, read_hop
 
 log = logging.getLogger(__name__)
 
-COMMIT_INTERVAL_S = 1.0
-COMMIT_EVERY = 1_000
 RETRY_AFTER_S = 5.0
 PRUNE_EVERY = timedelta(hours=1)
 AHEAD = timedelta(days=1)
@@ -237,10 +235,11 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     """Wire the storage topology: every topic but the raw one, one sink.
 
     Args:
-        settings: The settings; the commit interval is at most one second, so the live view is fresh.
+        settings: The settings; the commit interval is at most what the store asks for.
         store: Where to write; None opens the store of the settings.
     """
-    interval_s = min(settings.kafka.commit_interval_s, COMMIT_INTERVAL_S)
+    store = store or open_store(settings)
+    interval_s = min(settings.kafka.commit_interval_s, store.wait_s)
     sink_settings = settings.model_copy(
         update={"kafka": settings.kafka.model_copy(update={"commit_interval_s": interval_s})}
     )
@@ -257,7 +256,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
 
     metrics = WorkerMetrics("storage")
     sink = StoreSink(
-        store or open_store(settings),
+        store,
         topics,
         bury,
         None if keep_days is None else timedelta(days=keep_days),
@@ -274,7 +273,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
         on_stats=status.on_stats,
         on_checkpoint=metrics.checkpointed,
         stateful=False,
-        commit_every=COMMIT_EVERY,
+        commit_every=store.wait_records,
     )
     for topic in STORED:
         app.dataframe(quix_topic(app, topic, settings)).sink(sink)

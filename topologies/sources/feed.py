@@ -17,6 +17,7 @@ from vpp.atomic_file import write_atomic
 from vpp.domain import FREQUENCY
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import is_published
+from vpp.files.dataset import size_and_change
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.reader import FileInfo, inspect_file, iter_chunks, read_frame
 from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
@@ -241,8 +242,8 @@ def open_simulator(
 def _inspected(path: Path, mapping: str | None, cache_dir: Path | None) -> FileInfo:
     if cache_dir is None or not path.exists():
         return inspect_file(path, mapping)
-    stat = path.stat()
-    described = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{mapping}|{_stamp(mapping)}"
+    size, changed_ns = size_and_change(path)
+    described = f"{path.absolute()}|{size}|{changed_ns}|{mapping}|{_stamp(mapping)}"
     cache_path = cache_dir / f"inspected-{sha256(described.encode()).hexdigest()[:16]}.json"
     try:
         return msgspec.json.decode(cache_path.read_bytes(), type=FileInfo)

@@ -20,6 +20,7 @@ from topologies.sources.simulator import simulated_names
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import ConfigError
+from vpp.files.dataset import size_and_change
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
@@ -122,8 +123,8 @@ class SourceOptions:
     def identity(self) -> str:
         """Hash of all that decides which records are sent, their order and times; not how fast."""
         plain = replace(self, speed=None, pulse_s=None)
-        stat = self.path.stat() if self.path is not None and self.path.exists() else None
-        described = f"{plain}|{stat and (stat.st_size, stat.st_mtime_ns)}"
+        state = size_and_change(self.path) if self.path is not None and self.path.exists() else None
+        described = f"{plain}|{state}"
         return sha256(described.encode()).hexdigest()[:16]
 
 

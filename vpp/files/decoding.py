@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vpp.errors import DataError
+from vpp.files.dataset import files_of
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -39,19 +40,22 @@ _HEAD_BYTES = 16
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether a file is Parquet, by its first bytes."""
-    return _head(path).startswith(_PARQUET)
+    """Return whether a file is Parquet, by its first bytes, or a folder."""
+    return path.is_dir() or _head(path).startswith(_PARQUET)
 
 
 def refuse_other_kinds(path: Path) -> None:
     """Refuse what is no table of text and no Parquet.
 
     Raises:
-        DataError: It is a folder, a workbook, JSON, ...; names the next step.
+        DataError: It is a folder without Parquet files, a workbook, JSON, ...; names the next step.
         OSError: It cannot be opened.
     """
     if path.is_dir():
-        raise DataError(f"{path} is a folder", hint="give one file, or join its files into one")
+        if not files_of(path):
+            hint = "give one file, or a folder of Parquet files"
+            raise DataError(f"{path} is a folder without Parquet files", hint=hint)
+        return
     head = _head(path)
     for mark, kind, hint in _OTHER_KINDS:
         if head.startswith(mark):

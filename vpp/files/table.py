@@ -1,4 +1,4 @@
-"""A data file as a table: header line, then chunks of raw cells. CSV (plain, gzipped), Parquet, C/I/D records.
+"""A data file as a table: header line, then chunks of raw cells. CSV (plain, gzipped), Parquet (a folder too), records.
 
 Cells of a CSV stay as they stand in the file wherever a column is not plainly made of numbers; row 1 is the header.
 """
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError, did_you_mean
+from vpp.files.dataset import names_of, read_folder
 from vpp.files.decoding import is_parquet, open_text, refuse_other_kinds, wrong_encoding
 from vpp.files.mapping import Mapping
 from vpp.files.numbers import MISSING_MARKS
@@ -49,7 +50,7 @@ class SourceTable:
     """One opened file.
 
     Attributes:
-        path: The file.
+        path: The file, or a folder of Parquet files.
         header: Its column names, blanks at their ends removed.
         separator: Between the fields of a CSV.
         mapping: How it is written.
@@ -87,10 +88,22 @@ class SourceTable:
             for first in range(0, len(self.content.rows), chunk_rows):
                 part = slice(first, first + chunk_rows)
                 yield RawChunk(self.content.cells.iloc[part][list(columns)], self.content.rows[part])
+        elif self.path.is_dir():
+            yield self._folder(columns, text)
         elif is_parquet(self.path):
             yield from self._parquet(columns, chunk_rows)
         else:
             yield from self._csv(columns, text, chunk_rows)
+
+    def _folder(self, columns: Sequence[str], text: Sequence[str]) -> RawChunk:
+        """Return the rows by time and zone; of rows of one time and zone, what the later ones state."""
+        names = names_of(self.path)
+        wanted = [names[self.header.index(name)] for name in columns]
+        read = read_folder(self.path, wanted)
+        cells = pd.DataFrame({n: _plain(read.column(w)) for n, w in zip(columns, wanted, strict=True)})
+        keys = [name for name in columns if name in text]
+        cells = cells.groupby(keys, as_index=False, sort=True).last()[list(columns)]
+        return RawChunk(cells, np.arange(2, len(cells) + 2))
 
     def _parquet(self, columns: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
         import pyarrow.parquet as pq  # loaded only for Parquet files
@@ -175,6 +188,8 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
     stated = mapping or Mapping()
     try:
         refuse_other_kinds(path)
+        if path.is_dir():
+            return SourceTable(path, clean(names_of(path)), "", stated)
         if is_parquet(path):
             import pyarrow.parquet as pq  # loaded only for Parquet files
 

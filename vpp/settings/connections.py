@@ -45,8 +45,10 @@ class KafkaSettings(SettingsGroup):
 class StoreSettings(SettingsGroup):
     """Where tables are kept."""
 
-    kind: Literal["sqlite", "influx"] = Field(default="sqlite", description="the database")
-    path: Path | None = Field(default=None, description="SQLite file; default DATA_DIR/store.sqlite")
+    kind: Literal["sqlite", "influx", "parquet"] = Field(default="sqlite", description="the database")
+    path: Path | None = Field(
+        default=None, description="SQLite file or folder of Parquet files; default DATA_DIR/store.sqlite or .parquet"
+    )
     retention_days: int | None = Field(default=None, ge=1, description="older rows are pruned; None keeps all")
 
 

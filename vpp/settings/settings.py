@@ -115,8 +115,8 @@ class Settings(BaseSettings):
 
     @property
     def store_path(self) -> Path:
-        """The SQLite file."""
-        return self.store.path or self.data_dir / "store.sqlite"
+        """The SQLite file, or the folder of Parquet files."""
+        return self.store.path or self.data_dir / f"store.{self.store.kind}"
 
     @property
     def models_dir(self) -> Path:
@@ -124,8 +124,9 @@ class Settings(BaseSettings):
         return self.data_dir / "models"
 
     def group(self, topology: str) -> str:
-        """Return the consumer group of a topology."""
-        return f"{self.topic_prefix.rstrip('.')}-{topology}"
+        """Return the consumer group of a topology; storage that writes history has its own, beside another store's."""
+        name = f"{self.topic_prefix.rstrip('.')}-{topology}"
+        return f"{name}-history" if topology == "storage" and self.store.kind == "parquet" else name
 
     def check_secrets(self) -> None:
         """Refuse placeholder secrets outside development.

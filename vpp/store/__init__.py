@@ -1,4 +1,4 @@
-"""Stores of a run: one protocol, implemented for SQLite (embedded default) and InfluxDB 2 (production).
+"""Stores of a run, behind one protocol: SQLite (default), InfluxDB 2 (production), Parquet (history).
 
 ``open_store(settings)`` is the way in; ``vpp.store.tables`` says what the tables hold, ``docs/reference/tables.md`` how
 each store lays them out.
@@ -30,6 +30,10 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Store:
         from vpp.store.influx import InfluxStore
 
         return InfluxStore(settings.influx, settings.run, read_only=read_only)
+    if settings.store.kind == "parquet":
+        from vpp.store.parquet.store import ParquetStore
+
+        return ParquetStore(settings.store_path, settings.run, read_only=read_only)
     from vpp.store.sqlite import SqliteStore
 
     return SqliteStore(settings.store_path, settings.run, read_only=read_only)

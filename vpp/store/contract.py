@@ -42,7 +42,14 @@ class Store(ABC):
     Args:
         run: Name of the run that reads and writes go to unless they name another.
         read_only: Refuse to write.
+
+    Attributes:
+        wait_s: How long rows of a stream may wait to be written together (s).
+        wait_records: How many records of a stream may wait.
     """
+
+    wait_s = 1.0
+    wait_records = 1_000
 
     def __init__(self, run: str = "", *, read_only: bool = False) -> None:
         self.run = run

@@ -134,7 +134,7 @@ def _write_parquet(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(column.name, _arrow_type(column)) for column in table.columns])
+    schema = pa.schema([(column.name, arrow_type(column)) for column in table.columns])
     rows = 0
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for group in _regrouped(chunks, GROUP_ROWS):
@@ -145,7 +145,8 @@ def _write_parquet(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) 
     return rows
 
 
-def _arrow_type(column: Column) -> pa.DataType:
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the type of a column in Parquet files."""
     import pyarrow as pa
 
     match column.type:

@@ -19,8 +19,8 @@ from vpp.store.influx_line_protocol import (
     run_tag,
     tag_columns,
 )
-from vpp.store.influx_rowset import RowSet
 from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Span, order_columns
+from vpp.store.rowset import RowSet
 from vpp.store.sampling import bucket_start
 from vpp.store.table import Row, Table
 

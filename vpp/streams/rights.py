@@ -53,6 +53,8 @@ def rights(prefix: str) -> list[Right]:
             state = f"changelog__{prefix}-{name}--"
             table.append(Right(name, "read,write,describe_configs", "topic", state, prefixed=True))
         table.append(Right(name, "read", "group", f"{prefix}-{name}"))
+        if name == "storage":
+            table.append(Right(name, "read", "group", f"{prefix}-{name}-history"))
         table.append(Right(name, "write", "transactional-id", f"{prefix}-{name}-", prefixed=True))
     processes = {name for topic in TOPICS for name in (*topic.writers, *topic.readers)}
     for name in sorted(processes - set(WORKERS)):

@@ -24,6 +24,11 @@ class RowSet:
         self._at = {name: i for i, name in enumerate(table.names)}
         self._rows = self._sorted(rows, order_columns(table))
 
+    @property
+    def rows(self) -> list[Row]:
+        """The rows."""
+        return self._rows
+
     def __len__(self) -> int:
         return len(self._rows)
 

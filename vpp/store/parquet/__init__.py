@@ -1,0 +1,1 @@
+"""The store for history: Parquet files by run, table, day and zone."""

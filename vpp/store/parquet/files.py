@@ -1,0 +1,210 @@
+"""How a table lies in Parquet files: a folder per day and zone, to which each write adds a file.
+
+``run=RUN/TABLE/day=2022-01-01/zone=GB/00000007-5f1d0c2e.parquet``, names percent-encoded. A table whose key lacks zone
+or time lies in one folder. A later file wins over an earlier one, so a row that is written again is the same row; a
+folder of many files becomes one file.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vpp.atomic_file import atomic_writer
+from vpp.errors import ConfigError, DataError
+from vpp.store.export import arrow_type
+from vpp.store.query import Query
+from vpp.store.rowset import RowSet
+from vpp.store.sampling import EPOCH
+from vpp.store.table import Column, Row, Table
+
+MOST_FILES = 16
+"""A folder with more files becomes one file: reading stays fast, and a row is written again a few times a day."""
+_MICROSECOND = timedelta(microseconds=1)
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Rows that lie in one folder: those of a day (UTC) and zone, or of a whole table (day and zone None)."""
+
+    folder: Path
+    day: date | None = None
+    zone: str | None = None
+
+    def files(self) -> list[Path]:
+        """Return its files, the oldest first."""
+        return sorted(self.folder.glob("*.parquet"))
+
+
+class TableFiles:
+    """The files of one table of one run.
+
+    Args:
+        root: Folder of the store.
+        table: The table.
+        run: Name of the run.
+    """
+
+    def __init__(self, root: Path, table: Table, run: str) -> None:
+        self._folder = run_folder(root, run) / table.name
+        self._table = table
+        self._identity = {*table.key, "zone"}
+        self.by_day = {"zone", table.time} <= set(table.key)
+
+    def partitions(self, query: Query) -> list[Partition]:
+        """Return the partitions that may hold rows of a query, in the order of their days, then zones."""
+        if not self.by_day:
+            return [Partition(self._folder)]
+        first = None if query.start is None else query.start.date()
+        last = None if query.end is None else (query.end - _MICROSECOND).date()
+        found = []
+        for name, folder in _values(self._folder, "day"):
+            day = date.fromisoformat(name)
+            if (first is None or day >= first) and (last is None or day <= last):
+                zones = [one for one in _values(folder, "zone") if query.zones is None or one[0] in query.zones]
+                found += [Partition(path, day, zone) for zone, path in zones]
+        return sorted(found, key=lambda one: (one.day, one.zone))
+
+    def read(self, partition: Partition, columns: Iterable[Column] | None = None) -> RowSet:
+        """Return the rows of a partition, each once.
+
+        Args:
+            partition: The partition.
+            columns: Columns that are wanted besides the key; the others are empty. None: all.
+
+        Raises:
+            ConfigError: A file is no Parquet file.
+        """
+        table = self._table
+        wanted = {*table.key, table.time, "zone", *(column.name for column in columns or table.columns)}
+        for _ in range(_TRIES):
+            files = partition.files()
+            try:
+                rows = [row for file in files for row in self._rows(file, partition, wanted)]
+            except FileNotFoundError:  # its folder has just become one file
+                continue
+            return RowSet(table, rows) if len(files) == 1 else RowSet(table, rows).once()
+        return RowSet(table, [])
+
+    def count(self, partition: Partition) -> int:
+        """Return how many rows a partition has."""
+        files = partition.files()
+        return pq.read_metadata(files[0]).num_rows if len(files) == 1 else len(self.read(partition, ()))
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add rows.
+
+        Raises:
+            DataError: A row does not fit the table.
+        """
+        by_partition: dict[Partition, list[Row]] = {}
+        zone, time = self._table.names.index("zone"), self._table.names.index(self._table.time)
+        for row in map(self._stated, rows):
+            partition = Partition(self._folder)
+            if self.by_day:
+                day = row[time].astimezone(UTC).date()
+                folder = self._folder / _name("day", day.isoformat()) / _name("zone", row[zone])
+                partition = Partition(folder, day, row[zone])
+            by_partition.setdefault(partition, []).append(row)
+        for partition, new in by_partition.items():
+            files = partition.files()
+            if len(files) < MOST_FILES:
+                self._add(partition, RowSet(self._table, new).once())
+            else:
+                old = self.read(partition)
+                self._replace(partition, files, RowSet(self._table, [*old.rows, *new]).once())
+
+    def prune(self, partition: Partition, before: datetime) -> int:
+        """Delete the rows before a time; return how many."""
+        rows = self.read(partition)
+        time = self._table.names.index(self._table.time)
+        rest = [row for row in rows.rows if row[time] >= before]
+        if not rest:
+            rmtree(partition.folder, ignore_errors=True)
+        elif len(rest) < len(rows):
+            self._replace(partition, partition.files(), RowSet(self._table, rest))
+        return len(rows) - len(rest)
+
+    def _stated(self, row: Row) -> Row:
+        """Return a row with None for what is missing: no number, and an empty text outside the key."""
+        named = zip(self._table.names, row, strict=True)
+        return tuple([None if _is_nan(v) or (v == "" and name not in self._identity) else v for name, v in named])
+
+    def _replace(self, partition: Partition, files: list[Path], rows: RowSet) -> None:
+        self._add(partition, rows)
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _add(self, partition: Partition, rows: RowSet) -> None:
+        """Write a file behind those that are there; it appears when it is whole."""
+        files = partition.files()
+        number = int(files[-1].name.partition("-")[0]) + 1 if files else 0
+        columns = self._columns(partition)
+        schema = pa.schema([(column.name, arrow_type(column)) for column in columns])
+        at = [self._table.names.index(column.name) for column in columns]
+        try:
+            arrays = [pa.array([row[i] for row in rows.rows], field.type) for i, field in zip(at, schema, strict=True)]
+        except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+            raise DataError(f"a row does not fit table {self._table.name}: {error}") from error
+        with atomic_writer(partition.folder / f"{number:08d}-{uuid.uuid4().hex[:8]}.parquet") as stream:
+            pq.write_table(pa.Table.from_arrays(arrays, schema=schema), stream, compression="zstd")
+
+    def _columns(self, partition: Partition) -> list[Column]:
+        """Return the columns of the files of a partition: the folder's name gives the zone."""
+        return [column for column in self._table.columns if partition.zone is None or column.name != "zone"]
+
+    def _rows(self, file: Path, partition: Partition, wanted: set[str]) -> Iterator[Row]:
+        try:
+            with pq.ParquetFile(file) as parquet:
+                there = wanted & set(parquet.schema_arrow.names)
+                read = parquet.read(columns=sorted(there))
+        except pa.ArrowException as error:
+            raise ConfigError(f"{file} cannot be read: {error}", hint="move the file away") from error
+        lists = []
+        for column in self._table.columns:
+            if column.name in there:
+                lists.append(_plain(read.column(column.name), column))
+            else:
+                lists.append([partition.zone if column.name == "zone" else None] * read.num_rows)
+        return zip(*lists, strict=True)
+
+
+def run_folder(root: Path, run: str) -> Path:
+    """Return the folder of a run."""
+    return root / _name("run", run)
+
+
+def run_names(root: Path) -> list[str]:
+    """Return the names of the runs that have files."""
+    return sorted(run for run, folder in _values(root, "run") if next(folder.rglob("*.parquet"), None) is not None)
+
+
+def _name(key: str, value: str) -> str:
+    return f"{key}={quote(value, safe='')}"
+
+
+def _values(folder: Path, key: str) -> list[tuple[str, Path]]:
+    return [(unquote(path.name.partition("=")[2]), path) for path in folder.glob(f"{key}=*")]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _plain(values: pa.ChunkedArray, column: Column) -> list[Any]:
+    if column.type != "time":
+        return list(values.to_pylist())
+    numbers = values.cast(pa.int64()).to_pylist()
+    times = {number: EPOCH + timedelta(microseconds=number) for number in set(numbers) if number is not None}
+    return [times.get(number) for number in numbers]
