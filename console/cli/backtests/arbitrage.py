@@ -22,9 +22,7 @@ MODES = ("day-ahead", "real-time-known", "real-time-curve", "real-time-schedule"
 
 def arbitrage(
     *,
-    data: Annotated[
-        Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of Parquet files with a price column")
-    ],
+    data: Annotated[Path, Parameter(help="history with a price column: a file or a folder of Parquet files")],
     mode: Annotated[str, Parameter(help="price information: " + ", ".join(MODES))],
     test_from: Annotated[str, Parameter(help="first slot, UTC")],
     test_to: Annotated[str, Parameter(help="end of the slots, UTC, exclusive")],

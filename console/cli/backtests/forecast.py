@@ -38,7 +38,7 @@ SHOWN_MIN = (5, 15, 30, 60, 120, 360, 720, 1440)
 @app.command
 def forecast(
     *,
-    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of Parquet files")],
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of them")],
     train_to: Annotated[str, Parameter(help="end of the first fit's rows, UTC")],
     test_from: Annotated[str, Parameter(help="first origin, UTC")],
     test_to: Annotated[str, Parameter(help="end of the origins, UTC, exclusive")],

@@ -19,7 +19,7 @@ from vpp.fleet.schema import load_fleet
 
 def grid(
     *,
-    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of Parquet files")],
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of them")],
     test_from: Annotated[str, Parameter(help="start of the first week, UTC")],
     test_to: Annotated[str, Parameter(help="end, UTC, exclusive; an incomplete last week is left out")],
     zone: Annotated[str | None, Parameter(help="zone; required if the file has several")] = None,

@@ -20,9 +20,7 @@ from vpp.fleet.schema import load_fleet
 
 def redteam(
     *,
-    data: Annotated[
-        Path | None, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of Parquet files")
-    ] = None,
+    data: Annotated[Path | None, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of them")] = None,
     test_from: Annotated[str | None, Parameter(help="start of the attacked range, UTC")] = None,
     test_to: Annotated[str | None, Parameter(help="its end, UTC, exclusive")] = None,
     live: Annotated[str | None, Parameter(help="attack the running plant: replay, freeze, step, ...")] = None,

@@ -39,7 +39,7 @@ class Wanted:
 
 def train(
     *,
-    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of Parquet files")],
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file, or a folder of them")],
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone; may be repeated [all]")] = None,
     until: Annotated[str | None, Parameter(help="train on rows before this time, UTC [all]")] = None,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
