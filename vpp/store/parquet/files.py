@@ -68,13 +68,13 @@ class TableFiles:
             return [Partition(self._folder)]
         first = None if query.start is None else query.start.date()
         last = None if query.end is None else (query.end - _MICROSECOND).date()
-        found = []
+        partitions = []
         for name, folder in _values(self._folder, "day"):
             day = date.fromisoformat(name)
             if (first is None or day >= first) and (last is None or day <= last):
                 zones = [one for one in _values(folder, "zone") if query.zones is None or one[0] in query.zones]
-                found += [Partition(path, day, zone) for zone, path in zones]
-        return sorted(found, key=lambda one: (one.day, one.zone))
+                partitions += [Partition(path, day, zone) for zone, path in zones]
+        return sorted(partitions, key=lambda one: (one.day, one.zone))
 
     def read(self, partition: Partition, columns: Iterable[Column] | None = None) -> RowSet:
         """Return the rows of a partition, each once.
