@@ -45,6 +45,7 @@ MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
 FUTURE = timedelta(minutes=10)
 PARTIAL_BELOW = 0.5
+MAX_PUBLISHED_BEFORE = 100
 MAX_OPEN_READINGS = 8
 """Readings of assets wait for so many slots to be closed by what else the zone sends."""
 
@@ -331,6 +332,7 @@ class IntakeReducer:
         state.close(index, checked)
         outputs = [Output("telemetry", closed)]
         if not history:
+            outputs += self._begin(state, index)
             outputs += follow_faults(self._zone, self._step, index, quality, len(full), state.head.faults)
         return outputs
 
@@ -359,9 +361,20 @@ class IntakeReducer:
         series, refused = check_series(plain, self._zone, state.head.checks)
         state.changed = True
         outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
-        if message.history:
-            return outputs
-        return outputs + published_alerts(self._zone, message, refused)
+        alerts = published_alerts(self._zone, message, refused)
+        if not message.history:
+            return [*outputs, *(Output("alerts", alert) for alert in alerts)]
+        length = len(next(iter(series.values()))) * message.step_min // self._step.minutes
+        last = self._step.index(message.first_slot) + length - 1
+        waiting = state.head.published_before
+        waiting += [(last, alert) for alert in alerts]
+        del waiting[:-MAX_PUBLISHED_BEFORE]
+        return outputs
+
+    def _begin(self, state: IntakeState, index: int) -> list[Output]:
+        """Return the faults of what was published before the run and is of its slots, from ``index`` on."""
+        waiting, state.head.published_before = state.head.published_before, []
+        return [Output("alerts", alert) for last, alert in waiting if last >= index]
 
     def _check_publication(self, message: Publication) -> None:
         lengths = {len(series) for series in message.series.values()}

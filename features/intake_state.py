@@ -13,7 +13,7 @@ from features.quality import Checks
 from features.quality_alerts import FaultEpisode
 from features.ring import RingRecord, SlotRing
 from vpp.errors import MessageError
-from vpp.messages import AssetReading, Values
+from vpp.messages import Alert, AssetReading, Values
 
 FREQUENCY_CLASS_HZ = 0.005
 MEMORY_DAYS = 7
@@ -82,7 +82,8 @@ class IntakeHead(msgspec.Struct):
     """The small part of the state that changes with every slot; ``faults``: episodes under way.
 
     ``first``: from here to ``last`` every slot was closed. ``revisions``: of the slots that were corrected. ``ring``:
-    of the values of closed slots.
+    of the values of closed slots. ``published_before``: alerts on what was published
+    before the run, each with the last slot that it speaks of.
     """
 
     last: int | None = None
@@ -96,6 +97,7 @@ class IntakeHead(msgspec.Struct):
     faults: list[FaultEpisode] = []
     ended: bool = False
     readings: dict[int, SlotReadings] = {}
+    published_before: list[tuple[int, Alert]] = []
 
 
 @dataclass

@@ -111,24 +111,21 @@ def _alert(zone: Zone, step: Step, index: int, channels: list[str], code: AlertC
     )
 
 
-def published_alerts(zone: Zone, message: Publication, refused: Mapping[str, int]) -> list[Output]:
+def published_alerts(zone: Zone, message: Publication, refused: Mapping[str, int]) -> list[Alert]:
     """Return an alert for each used channel of a publication that holds implausible values, with their number."""
     return [
-        Output(
-            "alerts",
-            Alert(
-                zone=message.zone,
-                slot=message.first_slot,
-                alert_id=f"published-{channel}-{iso(message.available_at)}",
-                severity="warning",
-                topic="published values",
-                code=AlertCode.PUBLISHED_IMPLAUSIBLE,
-                channel=channel,
-                effect=AlertEffect.NOT_USED,
-                text=f"{channel}: {n} of the values published for {iso(message.first_slot)} on are implausible for "
-                "this zone",
-                values={"values": float(n)},
-            ),
+        Alert(
+            zone=message.zone,
+            slot=message.first_slot,
+            alert_id=f"published-{channel}-{iso(message.available_at)}",
+            severity="warning",
+            topic="published values",
+            code=AlertCode.PUBLISHED_IMPLAUSIBLE,
+            channel=channel,
+            effect=AlertEffect.NOT_USED,
+            text=f"{channel}: {n} of the values published for {iso(message.first_slot)} on are implausible for "
+            "this zone",
+            values={"values": float(n)},
         )
         for channel, n in sorted(refused.items())
         if is_used(zone, channel)

@@ -210,7 +210,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
         alternatives=outcome.alternatives,
         spec_hash=grounds.spec_hash,
         model_id=grounds.model_id,
-        versions={**outcome.versions, "zone": zone_hash(zone)},
+        versions={**outcome.versions, "zone": zone.config_hash},
     )
     decision_id = hashlib.blake2b(encode(decision), digest_size=12).hexdigest()
     decision = msgspec.structs.replace(decision, decision_id=decision_id, receipt=grounds.receipt)
@@ -246,14 +246,6 @@ def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedP
     if before is not None:
         setpoints, ahead_index, ahead_mw = {**before.setpoints, **setpoints}, before.ahead_index, before.ahead_mw
     return DecidedPlan(index, decision.decision_id, decision.revision, setpoints, ahead_index, ahead_mw)
-
-
-def zone_hash(zone: Zone) -> str:
-    """Return a hash of the zone's whole configuration, so a decision can be recomputed on the same.
-
-    What stands at its default is left out: a setting that a later version adds makes no other configuration.
-    """
-    return hashlib.blake2b(zone.model_dump_json(exclude_defaults=True).encode(), digest_size=8).hexdigest()
 
 
 def snapshot_of(

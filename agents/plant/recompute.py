@@ -12,7 +12,7 @@ from agents.clearing.solve import what_if
 from agents.clearing.stochastic_solve import regrets
 from agents.plant import build_problem
 from agents.plant.decide import Chooser, DecisionInputs
-from agents.plant.decision_record import previous_plan, zone_hash
+from agents.plant.decision_record import previous_plan
 from agents.plant.following import Conduct
 from agents.plant.recorded_problem import Unsolved, reopen
 from agents.plant.state import AssetKept, DecidedPlan, LastBid
@@ -47,7 +47,7 @@ def configured(zones: Iterable[Zone], decision: Decision) -> Zone:
         RefusedError: None is.
     """
     for zone in zones:
-        if zone.zone == decision.zone and decision.versions.get("zone") == zone_hash(zone):
+        if zone.zone == decision.zone and decision.versions.get("zone") == zone.config_hash:
             return zone
     raise RefusedError(
         f"zone {decision.zone} is configured otherwise than when decision {decision.decision_id} was made",

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from vpp.messages import AlertCode
 from vpp.store import Store
 from vpp.store.named_queries import LedgerTotal, forecast_scores, ledger_errors, ledger_totals
-from vpp.store.tables import DLQ, FORECASTS, TELEMETRY
+from vpp.store.tables import ALERTS, DLQ, FORECASTS, TELEMETRY
 
 _SUMMED = (
     *("charged_mwh", "discharged_mwh", "revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_avoided"),
@@ -44,6 +45,9 @@ def _faults(store: Store, zone: str) -> _Faults:
             faults.usable += any(value is not None for value in counts.values())
             for channel, reason in (msgspec.json.decode(quality) if quality else {}).items():
                 faults.counts[f"{channel} {reason}"] += 1
+    published = {"code": AlertCode.PUBLISHED_IMPLAUSIBLE.value}
+    for channel, values in store.read(ALERTS, zone=zone, filters=published, columns=("channel", "values")).values:
+        faults.counts[f"published {channel} implausible"] += int(msgspec.json.decode(values)["values"])
     return faults
 
 

@@ -26,7 +26,7 @@ from topologies.control.plan_book import PlanBook
 from topologies.runtime.reducers import make_reducer
 from vpp.domain import horizons_min
 from vpp.fleet.lookup import write_fleet
-from vpp.fleet.schema import Limits
+from vpp.fleet.schema import Limits, Zone
 from vpp.messages import Message, Order
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
@@ -59,20 +59,23 @@ class Loop:
         key: Signs approvals.
         swings: Whether net load and price rise and fall as both bids foresee; else they stay where they are, whatever
             the bids say.
+        zone: Another configuration of the zone.
         mcp: Settings of the MCP server.
     """
 
-    def __init__(self, folder: Path, *, key: bytes | None = None, swings: bool = False, **mcp: Any) -> None:
+    def __init__(
+        self, folder: Path, *, key: bytes | None = None, swings: bool = False, zone: Zone = PLANT, **mcp: Any
+    ) -> None:
         given: dict[str, Any] = {"data_dir": folder, "mcp": {"profile": "operate", **mcp}}
         if key is not None:
             given["approval_key"] = key.decode()
         self.settings: Settings = load_settings(given)
-        write_fleet(folder / "run" / "default" / "fleet.yaml", [PLANT])
+        write_fleet(folder / "run" / "default" / "fleet.yaml", [zone])
         self.store: Store = open_store(self.settings)
         self.now = WALL
         self.posted: list[tuple[str, Message]] = []
-        self._orders = make_reducer("orders", PLANT, self.settings)
-        self._plant = PlantReducer(PLANT, explore=True, approval_key=key)
+        self._orders = make_reducer("orders", zone, self.settings)
+        self._plant = PlantReducer(zone, explore=True, approval_key=key)
         self._states: dict[str, Any] = {"orders": self._orders.initial(ZONE), "bids": self._plant.initial(ZONE)}
         self._offset = 0
         self._swings = swings

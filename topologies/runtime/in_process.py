@@ -62,7 +62,10 @@ class Chain:
     def __init__(
         self, settings: Settings, zone_of: Callable[[str], Zone | None], steps: tuple[str, ...] = STEPS
     ) -> None:
-        self._runners = {step: Runner(step, zone_of, partial(_make, step, settings)) for step in steps}
+        key = settings.approval_secret
+        self._runners = {
+            step: Runner(step, zone_of, partial(_make, step, settings), approval_key=key) for step in steps
+        }
         self._readers: dict[str, list[str]] = {}
         for step in steps:
             self._readers.setdefault(INPUT_OF[step].name, []).append(step)

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
+from topologies.runtime.zone_changes import ByteState, apply_change, zone_applied
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
 from vpp.logs import log_about
-from vpp.messages import Decoder, KnownLags, encode
+from vpp.messages import Decoder, KnownLags, ZoneChange, encode
 from vpp.streams.reducer import HeldMessage, HoldsMessages, Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
@@ -24,22 +25,6 @@ log = logging.getLogger(__name__)
 GENERATION = "generation"
 MAX_PAYLOAD_BYTES = 900_000
 CHECKED_FROM_BYTES = 50_000
-
-
-class ByteState(Protocol):
-    """The state of one key as the stream engine offers it."""
-
-    def get_bytes(self, key: str) -> bytes | None:
-        """Return the value under ``key``, or None."""
-        ...
-
-    def set_bytes(self, key: str, value: bytes) -> None:
-        """Keep ``value`` under ``key``."""
-        ...
-
-    def delete(self, key: str) -> None:
-        """Forget ``key``."""
-        ...
 
 
 class Runner:
@@ -55,6 +40,7 @@ class Runner:
         verifier: Checks who signed a record; None: nobody has to.
         prefix: Prefix of the wire names of topics.
         real_time: Whether the run goes by the real time, so nothing can lie after the broker's clock.
+        approval_key: The secret that changes of zones are signed with; None takes them unsigned.
 
     Attributes:
         last_slot: Last slot by zone.
@@ -71,12 +57,14 @@ class Runner:
         verifier: Verifier | None = None,
         prefix: str = PREFIX,
         real_time: bool = False,
+        approval_key: bytes | None = None,
     ) -> None:
         self._input = INPUT_OF[topology]
         self._wire = self._input.wire(prefix)
         self._decode = Decoder(self._input.carries)
         self._verifier = verifier
         self._real_time = real_time
+        self._approval_key = approval_key
         self._topology = topology
         self._zone_of = zone_of
         self._make = make
@@ -151,15 +139,25 @@ class Runner:
         self.slot = self._about["slot"] = getattr(message, "slot", None)
         if self.slot is not None and self._about["trace_id"] is None:
             self._about["trace_id"] = trace_id_of(name, self.slot)
-        reducer = self._reducer(name)
+        current = self._load(name, state)
+        reducer = self._reducers[name]
         if self._real_time and origin.appended_at is not None:
             refuse_future(message, self._zones[name].step, origin.appended_at)
-        current, outputs = reducer.step(self._load(name, state), message, origin)
+        if isinstance(message, ZoneChange):
+            return self._change(name, message, state)
+        current, outputs = reducer.step(current, message, origin)
         self._keep(name, state, current, outputs, len(payload or b""))
         if isinstance(reducer, HoldsMessages):
             outputs += self._release(name, reducer, origin, state)
         if self.slot is not None:
             self.last_slot[name] = self.slot
+        return outputs
+
+    def _change(self, name: str, change: ZoneChange, state: ByteState) -> list[Output]:
+        """Take a change of a zone; its reducer is made anew, and its state loaded, with the next record."""
+        outputs = apply_change(self._topology, self._configured(name), change, state, self._approval_key)
+        generation, _ = self._cache.pop(name)
+        state.set_bytes(GENERATION, (generation + 1).to_bytes(8, "little"))
         return outputs
 
     def _release(self, name: str, reducer: HoldsMessages, origin: Origin, state: ByteState) -> list[Output]:
@@ -185,7 +183,7 @@ class Runner:
         generation = int.from_bytes(stored, "little") if stored else 0
         cached = self._cache.get(name)
         if cached is None or cached[0] != generation:
-            cached = self._cache[name] = (generation, self._reducers[name].load(name, state.get_bytes))
+            cached = self._cache[name] = (generation, self._reducer(name, state).load(name, state.get_bytes))
         return cached[1]
 
     def _keep(self, name: str, state: ByteState, current: Any, outputs: list[Output], size: int) -> None:
@@ -223,17 +221,19 @@ class Runner:
             self._cache.pop(name, None)
             raise MessageError(f"it makes a value of {largest} bytes, more than {MAX_PAYLOAD_BYTES}", reason="huge")
 
-    def _reducer(self, name: str) -> Reducer[Any]:
-        reducer = self._reducers.get(name)
-        if reducer is None:
-            zone = self._zone_of(name)
-            if zone is None:
-                raise MessageError(
-                    f"zone {name!r} is in no fleet file", reason="unknown_zone", hint="add it to fleet.yaml"
-                )
+    def _configured(self, name: str) -> Zone:
+        zone = self._zone_of(name)
+        if zone is None:
+            raise MessageError(f"zone {name!r} is in no fleet file", reason="unknown_zone", hint="add it to fleet.yaml")
+        return zone
+
+    def _reducer(self, name: str, state: ByteState) -> Reducer[Any]:
+        """Return the reducer for a zone as the last change left it; made anew only where that is another one."""
+        zone = zone_applied(self._configured(name), state)
+        if self._zones.get(name) != zone:
             self._zones[name] = zone
-            reducer = self._reducers[name] = self._make(zone)
-        return reducer
+            self._reducers[name] = self._make(zone)
+        return self._reducers[name]
 
     def _or_bury(
         self, work: Callable[[], list[Output]], record: tuple[bytes | None, bytes | None], origin: Origin

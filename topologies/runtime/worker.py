@@ -41,6 +41,7 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
         verifier=verifier_of(settings),
         prefix=settings.topic_prefix,
         real_time=settings.live.real_time,
+        approval_key=settings.approval_secret,
     )
     signer = signer_of(settings, topology)
     metrics = WorkerMetrics(topology, state_dir(settings, topology))

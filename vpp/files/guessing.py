@@ -87,7 +87,7 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
     for column in [column for columns in choices.columns.values() for column in columns]:
         if column not in table.header:
             raise ConfigError(f"{path} has no column {column!r}", hint=f"its columns are {', '.join(table.header)}")
-    shipped = None if choices.columns else fitting_mapping(table.header)
+    shipped = None if choices.columns else fitting_mapping(table.header, path.name)
     if shipped is not None:
         return {**_as_stated(shipped, table, choices), "name": name}
     cells = _sample(table)
@@ -136,7 +136,7 @@ def left_alike(content: dict[str, Any], ignored: Iterable[str]) -> list[str]:
 def needs_time_zone(path: Path) -> bool:
     """Return whether nothing in the file states the time zone of its stamps, so a person has to."""
     table = open_table(path, None)
-    if fitting_mapping(table.header) is not None:
+    if fitting_mapping(table.header, path.name) is not None:
         return False
     cells = _sample(table)
     column = _time_column(cells)
@@ -176,7 +176,7 @@ def _time_column(cells: pd.DataFrame) -> str:
 def _as_stated(mapping: Mapping, table: SourceTable, choices: Choices) -> dict[str, Any]:
     """Return a shipped mapping's content for a file, with what the user stated instead of what it states."""
     content: dict[str, Any] = mapping.model_dump(
-        mode="json", by_alias=True, exclude_unset=True, exclude={"description"}
+        mode="json", by_alias=True, exclude_unset=True, exclude={"description", "signs"}
     )
     if not mapping.has_zone_parts and mapping.long is None and not mapping.tables:
         names = {name.casefold() for name in table.header}

@@ -146,14 +146,14 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
             f"rename the time column to 'timestamp' (UTC, interval start), {_INIT}",
         )
     columns = {}
-    for key, name in (("period", time.period), ("clock", time.clock)):
+    for key, name in (("period", time.period), ("clock", time.clock), ("clock_part", time.clock_part)):
         columns[key] = None if name is None else header.first([name])
         if name is not None and columns[key] is None:
             raise header.missing("no column", [name], f"correct time.{key} in the mapping {mapping.name}")
     stated = zone_of_name(column)
     if stated is not None and "zone" not in time.model_fields_set:
         time = time.model_copy(update={"zone": stated})
-    return TimeReader(time, header.path, column, columns["period"], columns["clock"])
+    return TimeReader(time, header.path, column, columns["period"], columns["clock"], columns["clock_part"])
 
 
 def _zone_of_header(header: Header, mapping: Mapping) -> str | None:

@@ -97,7 +97,9 @@ class TimeColumn(_Strict):
     both), or a list of these. ``zone`` is the time zone of stamps that carry none; a file with 24 rows on every day of
     the year needs one of fixed offset (``Etc/GMT-1`` is UTC+1). ``stamp`` says which place of the interval they name.
     ``period`` is a column of settlement periods, numbered from 1 in each local day, ``period_min`` long. ``clock`` is a
-    column of the time of day, where ``column`` holds the date alone.
+    column of the time of day, where ``column`` holds the date alone: a clock, or the hour that ends, 1 to 24;
+    ``clock_part`` then numbers the parts of the hour, ``period_min`` long, from 1. ``day: file_name``: ``column`` holds
+    the time of day alone, and the file's name the date.
     """
 
     column: Names = ("timestamp",)
@@ -107,6 +109,8 @@ class TimeColumn(_Strict):
     period: str | None = None
     period_min: float = Field(default=30.0, gt=0)
     clock: str | None = None
+    clock_part: str | None = None
+    day: Literal["file_name"] | None = None
 
     @field_validator("zone")
     @classmethod
@@ -147,6 +151,18 @@ class LongForm(_Strict):
     value: Names
 
 
+class Signs(_Strict):
+    """What tells a file from others with the same columns: words in its name, or columns that only it has."""
+
+    file_name: Names = ()
+    columns: Names = ()
+
+    def mark(self, header: tuple[str, ...], file_name: str) -> bool:
+        """Return whether a file has one of them; case does not matter."""
+        words = (word.casefold() for word in self.file_name)
+        return any(word in file_name.casefold() for word in words) or _stands_in(self.columns, set(header))
+
+
 AssetField = Literal["power_mw", "soc"]
 
 
@@ -172,6 +188,7 @@ class Mapping(_Strict):
     tables: Names = Field(default=(), description="tables of a file of C, I and D records (NEMWEB), joined by time")
     channels: dict[str, SourceColumn] = Field(default_factory=dict, description="empty: the canonical columns")
     assets: dict[str, dict[AssetField, SourceColumn]] = Field(default_factory=dict)
+    signs: Signs | None = Field(default=None, description="of a shipped mapping: what tells its files from others")
 
     @field_validator("encoding")
     @classmethod
@@ -217,11 +234,21 @@ class Mapping(_Strict):
         """How the file writes numbers."""
         return NumberStyle(self.decimal, self.thousands, self.missing)
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """Columns besides that of the time that tell rows apart."""
+        time = self.time
+        return tuple(name for name in (self.zone_column, time.period, time.clock, time.clock_part) if name)
+
+    def is_signed(self, header: tuple[str, ...], file_name: str) -> bool:
+        """Return whether a file bears a sign of this mapping."""
+        return self.signs is not None and self.signs.mark(header, file_name)
+
     def fits(self, header: tuple[str, ...]) -> bool:
         """Return whether a file with this header has the time column, every required column and one of a channel."""
         columns = set(header)
         keys = [self.time.column]
-        keys += [(key,) for key in (self.zone_column, self.zone_header, self.time.period, self.time.clock) if key]
+        keys += [(key,) for key in (self.zone_header, *self.key_columns) if key]
         if self.long is not None:
             keys += [(self.long.name,), self.long.value]
         else:
@@ -295,21 +322,41 @@ def parse_mapping(text: str, name: str) -> Mapping:
     except ValidationError as error:
         keys = {
             key
-            for model in (Mapping, SourceColumn, TimeColumn, LongForm)
+            for model in (Mapping, SourceColumn, TimeColumn, LongForm, Signs)
             for key, field in model.model_fields.items()
             for key in (field.alias or key,)
         }
         raise ConfigError(f"{name}: {describe(error, keys)}", hint="see docs/guide/data.md") from error
 
 
-def fitting_mapping(header: tuple[str, ...]) -> Mapping | None:
-    """Return the shipped mapping of a file that is not of canonical shape; one with a zone column goes first."""
+def fitting_mapping(header: tuple[str, ...], file_name: str = "") -> Mapping | None:
+    """Return the shipped mapping of a file that is not of canonical shape: one that it bears a sign of goes first.
+
+    Args:
+        header: The file's column names.
+        file_name: Its name, without folders.
+    """
     if "timestamp" in header:
         return None
     if header[:1] == ("C",):
         return next(mapping for mapping in shipped_mappings().values() if mapping.tables)
-    fits = [mapping for mapping in shipped_mappings().values() if mapping.channels and mapping.fits(header)]
-    return min(fits, key=lambda mapping: mapping.zone_column is None, default=None)
+    fits = _fitting(header)
+    return min(fits, key=lambda one: (not one.is_signed(header, file_name), one.zone_column is None), default=None)
+
+
+def doubts(mapping: Mapping, header: tuple[str, ...], file_name: str) -> tuple[str, ...]:
+    """Return warnings where nothing tells whether a file is of this shipped mapping or of another that fits too."""
+    if mapping.signs is None or mapping.is_signed(header, file_name):
+        return ()
+    others = [one for one in _fitting(header) if one.signs is not None and one is not mapping]
+    return tuple(
+        f"read as {mapping.description}; {one.description} has the same columns: if it is that, --mapping {one.name}"
+        for one in others
+    )
+
+
+def _fitting(header: tuple[str, ...]) -> list[Mapping]:
+    return [mapping for mapping in shipped_mappings().values() if mapping.channels and mapping.fits(header)]
 
 
 @lru_cache(maxsize=1)

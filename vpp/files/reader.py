@@ -23,7 +23,7 @@ from vpp.files.channel_check import ChannelCheck
 from vpp.files.columns import FileLayout
 from vpp.files.layout import near_misses, resolve
 from vpp.files.mapping import Mapping as ColumnMapping
-from vpp.files.mapping import fitting_mapping, load_mapping, shipped_mappings
+from vpp.files.mapping import doubts, fitting_mapping, load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import Spacing
 from vpp.files.table import SourceTable, header_line, melt, open_table
@@ -149,15 +149,15 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping
     table = open_table(Path(path), chosen)
     if chosen is None:
-        chosen = fitting_mapping(table.header)
+        chosen = fitting_mapping(table.header, table.path.name)
         if chosen is not None:
             table = open_table(Path(path), chosen)
     if chosen is not None and chosen.long is not None:
-        keys = [name for name in (*chosen.time.column, chosen.zone_column) if name in table.header]
+        keys = [name for name in (*chosen.time.column, *chosen.key_columns) if name in table.header]
         table = melt(table, keys)
     layout = _resolved(table, chosen)
     if chosen is not None and chosen in shipped_mappings().values():
-        layout.warnings = ()
+        layout.warnings = () if mapping is not None else doubts(chosen, table.header, table.path.name)
     return OpenedFile(table, layout)
 
 

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -35,6 +35,9 @@ _HEADER_WITHIN = 30
 _HEADER_HINT = "put a line with the names of the columns in front, such as timestamp,zone,load_mw,price"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
+_DAY_OF_ROWS = re.compile(r"\b\d{1,2}/\d{1,2}/\d{4}$")
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
+_MAX_QUANTITIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,25 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
         raise DataError(f"{path} is no text", hint="give a CSV or Parquet file, packed or plain")
     if any(_DATE.match(name) for name in header) and any(_NUMBER.fullmatch(name) for name in header):
         raise DataError(f"{path} has no header line, it begins with {line.strip()}", hint=_HEADER_HINT)
+    day = _DAY_OF_ROWS.search(header[0])
+    if day is not None and len(header) > 2 and all(_CLOCK.fullmatch(name) for name in header[1:]):
+        return _turned(SourceTable(path, header, separator, stated), day[0])
     return SourceTable(path, header, separator, stated)
+
+
+def _turned(table: SourceTable, day: str) -> SourceTable:
+    """Return a table of one day that has a row per quantity and a column per time as one with a column per quantity.
+
+    A time that comes a second time, at the end, is of the next day, which another file holds: it is left out.
+    """
+    clocks = list(dict.fromkeys(table.header[1:]))
+    plain = replace(table, header=tuple(map(str, range(len(table.header)))))
+    parts = [part.cells for part in plain.chunks(plain.header, plain.header, _MAX_QUANTITIES)]
+    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(plain.header))
+    cells = rows.iloc[:, 1 : len(clocks) + 1].T.reset_index(drop=True)
+    cells.columns = pd.Index(clean(rows["0"]))
+    cells.insert(0, "Time", [f"{day} {clock}" for clock in clocks])
+    return SourceTable(table.path, tuple(cells.columns), table.separator, table.mapping, RawChunk(cells, cells.index))
 
 
 def header_line(table: SourceTable) -> int | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from vpp.errors import DataError
 
 EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1000, "epoch_ns": 1}
 """Format to nanoseconds per unit."""
@@ -112,6 +115,43 @@ def epoch_times(column: pd.Series[Any], style: str) -> pd.Series[Any]:
         return times
     near: pd.Series[Any] = times.dt.as_unit("ns") + pd.to_timedelta(rest_ns.round(), unit="ns")
     return near
+
+
+def clocks_of_hours(hours: pd.Series[Any], parts: pd.Series[Any] | None, part_min: float) -> pd.Series[Any]:
+    """Return times of day as clocks: an hour that ends, 1 to 24, or a part of it, becomes the clock of its end.
+
+    Args:
+        hours: Clocks (kept as they are), or numbers of hours.
+        parts: Number of the part within each hour, from 1; None: the hour is whole.
+        part_min: Length of a part (min).
+    """
+    text = hours.astype(str).str.strip()
+    if not text.str.fullmatch(r"\d{1,2}").all():
+        return text
+    part = 60.0 if parts is None else pd.to_numeric(parts, errors="coerce").fillna(0) * part_min
+    minutes = ((text.astype(int) - 1) * 60 + part).astype(int)
+    return (minutes // 60).astype(str).str.zfill(2) + ":" + (minutes % 60).astype(str).str.zfill(2)
+
+
+def days_of_file_name(path: str, clocks: pd.Series[Any]) -> pd.Series[Any]:
+    """Return times of day behind the day that the file's name holds; a clock that starts anew is of the next day.
+
+    Raises:
+        DataError: The name holds no day.
+    """
+    text = clocks.astype(str).str.strip()
+    if not text.str.fullmatch(r"\d{1,2}:\d\d").all():
+        return text
+    day = re.search(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)", Path(path).name)
+    first = pd.NaT if day is None else pd.to_datetime("-".join(day.groups()), errors="coerce")
+    if pd.isna(first):
+        raise DataError(
+            f"{path} holds times of day without a date",
+            hint="name the file by its day, such as demand-20240131.csv",
+        )
+    hours = text.str.split(":").str[0].astype(int)
+    days = first + pd.to_timedelta((hours.diff() <= -12).cumsum(), unit="D")
+    return days.dt.strftime("%Y-%m-%d") + " " + text
 
 
 def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:

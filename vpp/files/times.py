@@ -16,7 +16,17 @@ import pandas as pd
 
 from vpp.errors import DataError
 from vpp.files.mapping import TimeColumn
-from vpp.files.time_text import EPOCHS, EXCEL, aware_mask, epoch_times, excel_times, iso_times, pattern_times
+from vpp.files.time_text import (
+    EPOCHS,
+    EXCEL,
+    aware_mask,
+    clocks_of_hours,
+    days_of_file_name,
+    epoch_times,
+    excel_times,
+    iso_times,
+    pattern_times,
+)
 from vpp.files.time_text import time_hint as hint_for
 
 _FIRST_YEAR, _LAST_YEAR = 1980, 2200
@@ -40,6 +50,7 @@ class TimeReader:
         column: The time column.
         period: Column of settlement periods, or None.
         clock: Column of the time of day, or None.
+        clock_part: Column of the parts of the hour, or None.
     """
 
     time: TimeColumn
@@ -47,13 +58,14 @@ class TimeReader:
     column: str
     period: str | None = None
     clock: str | None = None
+    clock_part: str | None = None
     _last_utc: dict[str, pd.Timestamp] = field(default_factory=dict)
     _kinds: dict[bool, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
         """Columns of the file that it reads."""
-        return [name for name in (self.column, self.period, self.clock) if name is not None]
+        return [name for name in (self.column, self.period, self.clock, self.clock_part) if name is not None]
 
     def read(self, raw: pd.DataFrame, zones: Any, empty: Any, rows: Any) -> Instants:
         """Return the instants of a chunk.
@@ -92,8 +104,11 @@ class TimeReader:
             return epoch_times(text, style), np.ones(len(text), dtype=bool)
         if style == EXCEL:
             return excel_times(text), np.zeros(len(text), dtype=bool)
+        if self.time.day is not None:
+            text = days_of_file_name(self.path, text)
         if self.clock is not None:
-            text = text.astype(str).str.strip() + " " + raw[self.clock].astype(str).str.strip()
+            parts = None if self.clock_part is None else raw[self.clock_part]
+            text = text.astype(str).str.strip() + " " + clocks_of_hours(raw[self.clock], parts, self.time.period_min)
         text = text.astype(str)
         if self.time.zone != "UTC":
             # A mark of summer time says nothing that local time and the order of rows do not say.

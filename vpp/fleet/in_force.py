@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from vpp.atomic_file import write_atomic
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Fleet, Zone, load_fleet
 from vpp.settings import Settings
@@ -57,9 +58,21 @@ def candidates(settings: Settings, name: str) -> Iterator[Zone]:
             yield zone
 
 
+def keep_superseded(settings: Settings) -> None:
+    """Keep the fitted fleet beside itself, for decisions that were made by it, before another one takes its place."""
+    fitted = fleet_path(settings)
+    number = len(_superseded(fitted)) + 1
+    write_atomic(fitted.with_name(f"fleet.{number:03d}.yaml"), fitted.read_text(encoding="utf-8"))
+
+
+def _superseded(fitted: Path) -> list[Path]:
+    """Return the fleets that ``vpp reload`` has replaced, the newest first."""
+    return sorted(fitted.parent.glob("fleet.[0-9]*.yaml"), reverse=True)
+
+
 def _fleets(settings: Settings) -> Iterator[Fleet]:
     fitted = fleet_path(settings)
-    for path in (fitted if fitted.is_file() else None, settings.fleet):
+    for path in (fitted if fitted.is_file() else None, settings.fleet, *_superseded(fitted)):
         if path is not None:
             yield _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
 

@@ -6,6 +6,7 @@ shape runs without editing one.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -181,6 +182,14 @@ class Zone(Strict):
     def served_scale(self) -> PowerScale:
         """The scale of the served share: bids and decisions are written and weighed by it."""
         return PowerScale.of(self.share.served_mw)
+
+    @property
+    def config_hash(self) -> str:
+        """A hash of the whole configuration, so that a decision can be recomputed on the same.
+
+        What stands at its default is left out: a setting that a later version adds makes no other configuration.
+        """
+        return hashlib.blake2b(self.model_dump_json(exclude_defaults=True).encode(), digest_size=8).hexdigest()
 
     def local(self, instant: datetime) -> datetime:
         """Return an aware time in the zone's time zone."""

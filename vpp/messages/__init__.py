@@ -57,7 +57,8 @@ from vpp.messages.telemetry import (
     SlotClosed,
     Values,
 )
-from vpp.messages.unions import Bids, Forecasts, Message, Raw, Telemetry
+from vpp.messages.unions import Bids, Forecasts, Message, Orders, Raw, Telemetry
+from vpp.messages.zone_change import ZoneChange
 
 __all__ = [
     "DECISION_VERSION",
@@ -109,6 +110,7 @@ __all__ = [
     "OrderStage",
     "OrderState",
     "OrderVerdict",
+    "Orders",
     "PlanNote",
     "PlanTable",
     "PlantSnapshot",
@@ -132,6 +134,7 @@ __all__ = [
     "TraderBid",
     "Values",
     "Verdict",
+    "ZoneChange",
     "encode",
     "read_decision",
     "unjudged",

@@ -17,9 +17,10 @@ from vpp.messages.plant import Audit
 from vpp.messages.telemetry import Deadline, Observation, Promotion, Publication
 from vpp.messages.times import settle_times
 from vpp.messages.unions import Message
+from vpp.messages.zone_change import ZoneChange
 
 # What people, agents and the field write. What a step writes has each key once, and may be long.
-_FROM_OUTSIDE = (Order, Audit, AlertAct, Observation, Publication, Promotion, Deadline)
+_FROM_OUTSIDE = (Order, ZoneChange, Audit, AlertAct, Observation, Publication, Promotion, Deadline)
 
 _encoder = msgspec.json.Encoder()
 

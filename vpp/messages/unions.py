@@ -12,11 +12,13 @@ from vpp.messages.inference import FeatureRow, Inference
 from vpp.messages.order_life import OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
+from vpp.messages.zone_change import ZoneChange
 
-Raw = Observation | Publication | Promotion | Order | Deadline | End
-Telemetry = SlotClosed | Publication | Promotion | Order | Correction | Inference | End
-Forecasts = Forecast | Correction | End
-Bids = ActorBid | TraderBid | Order | Correction | Deadline | End
+Raw = Observation | Publication | Promotion | Order | ZoneChange | Deadline | End
+Telemetry = SlotClosed | Publication | Promotion | Order | ZoneChange | Correction | Inference | End
+Forecasts = Forecast | Correction | ZoneChange | End
+Bids = ActorBid | TraderBid | Order | ZoneChange | Correction | Deadline | End
+Orders = Order | ZoneChange
 Message = (
     Observation
     | Publication
@@ -33,6 +35,7 @@ Message = (
     | TraderBid
     | Order
     | OrderState
+    | ZoneChange
     | Setpoint
     | AssetStatus
     | LedgerEntry

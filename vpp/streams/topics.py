@@ -54,7 +54,7 @@ class Topic:
 RAW = Topic(
     "telemetry.raw",
     m.Raw,
-    "What sources send: observations, publications, promotions, deadlines, end; and orders to the guard.",
+    "What sources send: observations, publications, promotions, deadlines, end; orders to the guard, changes of zones.",
     end_from=("source",),
     writers=("replay", "simulate", "feed", "ticker", "train", "gateway", "orders"),
     readers=("telemetry",),
@@ -93,8 +93,8 @@ BIDS = Topic(
 )
 ORDERS = Topic(
     "orders",
-    m.Order,
-    "Orders of operators and agents, before admission.",
+    m.Orders,
+    "Orders of operators and agents and changes of zones, before admission.",
     retention_ms=30 * DAY_MS,
     writers=("cli", "mcp", "dashboard", "gateway"),
     readers=("orders",),

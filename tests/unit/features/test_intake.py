@@ -14,6 +14,7 @@ from features.intake_state import IntakeState
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone, default_zone
 from vpp.messages import (
+    Alert,
     AssetReading,
     Correction,
     DeadLetter,
@@ -291,3 +292,39 @@ def test_readings_that_come_late_or_wait_in_vain_are_refused_with_a_reason() -> 
     with pytest.raises(MessageError) as waiting:
         reducer.step(state, device_tick(1800 * 9, 1.0), ORIGIN)
     assert waiting.value.reason == "future"
+
+
+class TestPublishedBeforeTheRun:
+    """What was published before the first slot is used by it: its faults are alerts, once, when the run begins."""
+
+    PRICES = Publication(
+        zone="Z",
+        available_at=T0 - 11 * HALF_HOUR,
+        first_slot=T0,
+        step_min=60,
+        series={"price_per_mwh": [50.0, 99999.0, 50.0, 99999.0]},
+        history=True,
+    )
+
+    def alerts(self, *messages: Message) -> list[Alert]:
+        reducer = IntakeReducer(zone())
+        state = reducer.initial("Z")
+        kept: dict[str, bytes | None] = {}
+        raised: list[Alert] = []
+        for message in messages:
+            state, outputs = reducer.step(state, message, ORIGIN)
+            raised += [o.message for o in outputs if isinstance(o.message, Alert)]
+            kept |= reducer.changes(state)
+            state = reducer.load("Z", kept.get)
+        return raised
+
+    def test_the_first_slot_raises_them_once(self) -> None:
+        assert self.alerts(self.PRICES) == []
+        (alert,) = self.alerts(self.PRICES, seen(0), seen(1))
+        assert (alert.code, alert.channel, alert.values) == ("published_implausible", "price_per_mwh", {"values": 2.0})
+
+    def test_a_run_that_begins_at_its_last_slot_raises_them(self) -> None:
+        assert len(self.alerts(self.PRICES, seen(7))) == 1
+
+    def test_what_was_over_before_the_run_raises_none(self) -> None:
+        assert self.alerts(self.PRICES, seen(7, history=True), seen(8)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from agents.plant.decision_record import zone_hash
 from agents.plant.recompute import recompute, why_not
 from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
@@ -114,9 +113,9 @@ def test_another_configuration_is_refused() -> None:
 
 def test_a_setting_at_its_default_makes_no_other_configuration() -> None:
     zone = make_zone(BATTERY)
-    assert zone_hash(zone) == zone_hash(zone.model_validate(zone.model_dump()))
-    assert zone_hash(zone) == zone_hash(zone.model_copy(update={"frequency": FrequencyResponse()}))
-    assert zone_hash(zone) != zone_hash(zone.model_copy(update={"frequency": FrequencyResponse(nominal_hz=60.0)}))
+    assert zone.config_hash == zone.model_validate(zone.model_dump()).config_hash
+    assert zone.config_hash == zone.model_copy(update={"frequency": FrequencyResponse()}).config_hash
+    assert zone.config_hash != zone.model_copy(update={"frequency": FrequencyResponse(nominal_hz=60.0)}).config_hash
 
 
 def test_a_hold_is_made_again_but_solves_nothing() -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from vpp.errors import DataError
 from vpp.files.guessing import Choices, guess_mapping
 from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file, iter_chunks, read_frame
@@ -128,6 +129,52 @@ OPSD = (
     "2015-01-01T01:00:00Z,2015-01-01T02:00:00+0100,5726.0,40135.0,0.5,9054.0\n"
 )
 
+ERCOT_RTM = (
+    "DeliveryDate,DeliveryHour,DeliveryInterval,SettlementPointName,SettlementPointType,SettlementPointPrice,DSTFlag\n"
+) + "".join(
+    f"11/03/2024,{hour},{part},{place},{kind},{price},{flag}\n"
+    for hour, flag in ((1, "N"), (2, "N"), (2, "Y"), (24, "N"))
+    for part in (1, 2, 3, 4)
+    for place, kind, price in (("HB_NORTH", "HU", 20 + hour), ("LZ_WEST", "LZ", 30 + part), ("LZ_WEST", "LZEW", 99))
+)
+ERCOT_RTM_SHEET = (
+    "Delivery Date,Delivery Hour,Delivery Interval,Repeated Hour Flag,Settlement Point Name,Settlement Point Type,"
+    "Settlement Point Price\n"
+    "01/01/2024,1,1,N,HB_HUBAVG,AH,21.5\n01/01/2024,1,2,N,HB_HUBAVG,AH,22\n"
+)
+ERCOT_ACTUAL = (
+    "OperDay,HourEnding,NORTH,SOUTH,WEST,HOUSTON,TOTAL,DSTFlag\n"
+    "01/01/2024,01:00,13000.1,9000,5000,12000,39000.1,N\n01/01/2024,02:00,12900,9000,5000,12000,38900,N\n"
+)
+OUTLOOK = "Time,Day ahead forecast,Hour ahead forecast,Current demand,Demand response\n" + "".join(
+    f"{at},28618,27050,{demand},\n" for at, demand in (("23:50", 26956), ("23:55", 27121), ("00:00", ""))
+)
+OUTLOOK_PAGE = (
+    '"Demand 01/31/2024","00:00","00:05","23:55","00:00"\n"Day-ahead forecast",28618,26794,25000,25100\n'
+    '"Hour-ahead forecast",27050,27051,25000,25100\n"Demand",26956,27121,,\n'
+)
+OUTLOOK_SUPPLY = (
+    "Time,Solar,Wind,Geothermal,Biomass,Large Hydro,Batteries,Imports\n"
+    "00:00,-64,3421,800,300,2390,9701,2026\n00:05,-65,3423,800,300,2391,9700,2030\n"
+)
+SMARD_AHEAD = (
+    "Datum von;Datum bis;Gesamt [MWh] Originalauflösungen;Photovoltaik und Wind [MWh] Originalauflösungen;"
+    "Wind Offshore [MWh] Originalauflösungen;Wind Onshore [MWh] Originalauflösungen;"
+    "Photovoltaik [MWh] Originalauflösungen;Sonstige [MWh] Originalauflösungen\n"
+    "01.01.2024 00:00;01.01.2024 01:00;50.100;30.000;6.000;24.000;0;20.100\n"
+    "01.01.2024 01:00;01.01.2024 02:00;50.200;30.100;6.100;24.000;0;20.100\n"
+)
+SMARD_EN_AHEAD = (
+    "Start date;End date;Total [MWh] Calculated resolutions;Wind onshore [MWh] Calculated resolutions;"
+    "Photovoltaics [MWh] Calculated resolutions\n"
+    "Jan 1, 2024 12:00 AM;Jan 1, 2024 1:00 AM;38,110.25;24,000.5;0.00\n"
+    "Jan 1, 2024 1:00 AM;Jan 1, 2024 2:00 AM;37,000.00;23,000.5;0.00\n"
+)
+SMARD_LOAD_AHEAD = SMARD[: SMARD.index(";Photovoltaik")] + (
+    ";Residuallast [MWh] Originalauflösungen\n27.10.2024 01:45;27.10.2024 02:00;9.832,75;8.000\n"
+    "27.10.2024 02:00;27.10.2024 02:15;9.801,5;8.000\n"
+)
+
 CASES = {
     "smard": (SMARD, None, "DE_LU", "2024-10-26T23:45Z", 15, {"load_mw": 39331.0, "wind_mw": 4802.0}),
     "smard lower case": (
@@ -185,6 +232,58 @@ CASES = {
     "gridstatus": (GRIDSTATUS, None, "GRIDSTATUS", "2024-01-01T06:00Z", 5, {"load_mw": 45000.5}),
     "gridstatus_prices": (GRIDSTATUS_PRICES, None, "SP15", "2024-01-01T00:00Z", 60, {"price_per_mwh": 50.0}),
     "ercot_load clock": (ERCOT_DST, None, "ERCOT", "2023-11-05T05:00Z", 60, {"load_mw": 40000.0}),
+    "ercot_prices_real_time": (ERCOT_RTM, None, "HB_NORTH", "2024-11-03T05:00Z", 15, {"price_per_mwh": 21.0}),
+    "ercot_prices_real_time zone": (ERCOT_RTM, None, "LZ_WEST", "2024-11-03T05:00Z", 15, {"price_per_mwh": 31.0}),
+    "ercot_prices_real_time_history": (
+        ERCOT_RTM_SHEET,
+        None,
+        "HB_HUBAVG",
+        "2024-01-01T06:00Z",
+        15,
+        {"price_per_mwh": 21.5},
+    ),
+    "ercot_load_actual": (ERCOT_ACTUAL, None, "ERCOT", "2024-01-01T06:00Z", 60, {"load_mw": 39000.1}),
+    "caiso_outlook_demand 20240131": (OUTLOOK, None, "CAISO", "2024-02-01T07:50Z", 5, {"load_mw": 26956.0}),
+    "caiso_outlook_demand page": (
+        OUTLOOK_PAGE,
+        None,
+        "CAISO",
+        "2024-01-31T08:00Z",
+        5,
+        {"load_mw": 26956.0, "load_forecast_da_mw": 28618.0},
+    ),
+    "caiso_outlook_supply 2024-07-31": (
+        OUTLOOK_SUPPLY,
+        None,
+        "CAISO",
+        "2024-07-31T07:00Z",
+        5,
+        {"solar_mw": -64.0, "wind_mw": 3421.0},
+    ),
+    "smard_forecast": (
+        SMARD_AHEAD,
+        None,
+        "DE_LU",
+        "2023-12-31T23:00Z",
+        60,
+        {"wind_forecast_da_mw": 30000.0, "solar_forecast_da_mw": 0.0},
+    ),
+    "Prognostizierter_Verbrauch_2024": (
+        SMARD_LOAD_AHEAD,
+        None,
+        "DE_LU",
+        "2024-10-26T23:45Z",
+        15,
+        {"load_forecast_da_mw": 39331.0},
+    ),
+    "smard_en_forecast": (
+        SMARD_EN_AHEAD,
+        None,
+        "DE_LU",
+        "2023-12-31T23:00Z",
+        60,
+        {"wind_forecast_da_mw": 24000.5},
+    ),
     "opsd on land": (OPSD_ONSHORE, None, "AT", "2015-01-01T00:00Z", 60, {"wind_mw": 900.0}),
     "opsd": (OPSD, None, "DE", "2015-01-01T00:00Z", 60, {"load_mw": 41151.0, "wind_mw": 8852.0}),
 }
@@ -211,6 +310,46 @@ def test_periods_of_a_long_day_follow_the_clock(tmp_path):
     assert frame["solar_mw"].tolist() == [float(period) for period in range(1, 51)]
 
 
+def test_a_forecast_is_distinguished_from_what_was_realised(tmp_path):
+    header = SMARD_AHEAD.partition("\n")[0]
+    assert "load_mw" not in inspect_file(written(tmp_path, "ahead.csv", SMARD_AHEAD)).columns
+    assert "wind_mw" not in inspect_file(written(tmp_path, "ahead.csv", SMARD_AHEAD)).columns
+    realised = header.replace("Gesamt", "Biomasse").replace("Photovoltaik und Wind", "Braunkohle")
+    actual = SMARD_AHEAD.replace(header, realised.replace("Sonstige", "Sonstige Konventionelle"))
+    info = inspect_file(written(tmp_path, "actual.csv", actual))
+    assert {"wind_mw", "solar_mw"} == set(info.columns)
+    assert info.warnings == ()
+
+
+def test_columns_that_a_forecast_has_too_are_pointed_out(tmp_path):
+    info = inspect_file(written(tmp_path, "download.csv", SMARD))
+    assert "load_mw" in info.columns
+    assert "--mapping smard_forecast" in info.warnings[0]
+    assert inspect_file(written(tmp_path, "Realisierte_Erzeugung_2024.csv", SMARD)).warnings == ()
+    assert inspect_file(written(tmp_path, "download.csv", SMARD), "smard").warnings == ()
+
+
+def test_quarters_of_the_hour_that_comes_twice_follow_one_another(tmp_path):
+    prices = read_frame(written(tmp_path, "rtm.csv", ERCOT_RTM), "LZ_WEST")["price_per_mwh"].dropna()
+    assert [f"{slot:%H:%M}" for slot in prices.index] == [
+        *(f"{hour:02}:{minute:02}" for hour in (5, 6, 7) for minute in (0, 15, 30, 45)),
+        *(f"05:{minute:02}" for minute in (0, 15, 30, 45)),
+    ]
+    assert prices.max() == 34.0, "what is weighted by energy is another quantity"
+
+
+def test_times_of_day_need_a_day_in_the_name_of_the_file(tmp_path):
+    with pytest.raises(DataError, match="without a date") as caught:
+        inspect_file(written(tmp_path, "demand.csv", OUTLOOK))
+    assert "20240131" in str(caught.value.hint)
+
+
+def written(folder, name, text):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def test_an_hour_ending_that_comes_twice_is_distinguished(tmp_path):
     path = tmp_path / "ercot.csv"
     path.write_text(ERCOT_PRICES, encoding="utf-8")
@@ -222,7 +361,7 @@ def test_an_hour_ending_that_comes_twice_is_distinguished(tmp_path):
 @pytest.mark.parametrize("name", CASES)
 def test_init_starts_from_the_shipped_mapping(tmp_path, name):
     text, _, zone, first, step_min, values = CASES[name]
-    path = tmp_path / "export.csv"
+    path = tmp_path / f"{name}.csv"
     path.write_text(text, encoding="utf-8")
     content = guess_mapping(path, Choices(default_zone="HOME"))
     mapping = parse_mapping(yaml.safe_dump(content, allow_unicode=True), "guess")

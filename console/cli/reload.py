@@ -1,0 +1,65 @@
+"""`vpp reload`: bring a changed fleet file into a running plant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from agents.orders.zone_change import ACCEPTED
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
+from topologies.control.publisher import Post
+from topologies.control.zone_reload import read_changes, send_changes
+from vpp.os_user import os_user
+from vpp.store import open_store
+
+
+def reload(
+    *,
+    reason: Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")] = "fleet file changed",
+    dry_run: Annotated[bool, Parameter(negative="", help="show what would change, and change nothing")] = False,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Bring the fleet file of --fleet (or VPP_FLEET) into the running plant, without a restart.
+
+    Limits, costs, powers and the price range change live: as a record in the log, which every step applies at its
+    place and a replay repeats. What needs a restart (assets that join or leave, capacities, slots, market times) is
+    refused with its keys, and then nothing changes.
+    """
+    settings = common.settings()
+    reloads = read_changes(settings)
+    details = dict.fromkeys((one.zone.zone for one in reloads), "")
+    if reloads and not dry_run:
+        with open_store(settings, read_only=True) as store:
+            answers = send_changes(
+                reloads,
+                settings,
+                store,
+                Post(settings, "cli"),
+                principal=f"local:{os_user()}",
+                reason=reason,
+                now=datetime.now(UTC),
+            )
+        details = {one.zone: one.detail for one in answers}
+    verdict = "not sent" if dry_run else ACCEPTED
+    rows = [
+        {
+            "zone": one.zone.zone,
+            "verdict": verdict,
+            "detail": details[one.zone.zone] or "; ".join(map(str, one.differences or ())),
+            "changes": [asdict(difference) for difference in one.differences or ()],
+        }
+        for one in reloads
+    ]
+    answer(rows, as_json=json, render=_render)
+
+
+def _render(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        out.print("nothing to change: the plant runs with this fleet file")
+        return
+    columns = ("zone", "verdict", "detail")
+    table(None, columns, [[row[name] for name in columns] for row in rows])

@@ -1,0 +1,146 @@
+"""A change of a zone is a record: steps apply it at its place, keep it over a restart, and a replay repeats it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.orders.zone_change import ACCEPTED, REFUSED, sealed
+from tests.worlds.builders import T0, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
+from topologies.runtime.in_process import Chain, MemoryState
+from topologies.runtime.reducers import STEPS, make_reducer
+from topologies.runtime.runner import Runner
+from topologies.runtime.zone_changes import FORWARDED, apply_change, zone_applied
+from vpp import messages as m
+from vpp.fleet.schema import Limits, Zone
+from vpp.settings import Settings, load_settings
+from vpp.streams.reducer import Origin, Output
+
+PLANT = make_zone(limits=Limits(ramp_limit_mw=50.0, import_cap_mw=86.0))
+TIGHTER = PLANT.model_copy(update={"limits": Limits(ramp_limit_mw=50.0, import_cap_mw=46.0)})
+SECOND = timedelta(seconds=1)
+
+
+def change_to(zone: Zone, after: timedelta = SECOND) -> m.ZoneChange:
+    return m.ZoneChange(zone=ZONE, at=T0 + after, config=zone.model_dump(mode="json"), principal="ops", reason="storm")
+
+
+def settings_of(folder: Path, **given: Any) -> Settings:
+    return load_settings({"data_dir": folder, **given})
+
+
+class TestChain:
+    def test_a_change_reaches_every_step_and_the_audit(self, tmp_path: Path) -> None:
+        chain = Chain(settings_of(tmp_path), {ZONE: PLANT}.get)
+        outputs = chain.feed(change_to(TIGHTER), "orders")
+        assert sorted(o.topic for o in outputs if isinstance(o.message, m.ZoneChange)) == sorted(
+            ["orders", *(topic for topics in FORWARDED.values() for topic in topics)]
+        )
+        (audit,) = (o.message for o in outputs if isinstance(o.message, m.Audit))
+        assert (audit.verdict, audit.detail) == (ACCEPTED, "storm: limits.import_cap_mw: 86 -> 46")
+
+    def test_a_refused_change_is_in_the_audit_and_nowhere_else(self, tmp_path: Path) -> None:
+        chain = Chain(settings_of(tmp_path), {ZONE: PLANT}.get)
+        outputs = chain.feed(change_to(PLANT.model_copy(update={"assets": PLANT.assets[:1]})), "orders")
+        (audit,) = (o.message for o in outputs[1:])
+        assert isinstance(audit, m.Audit)
+        assert audit.verdict == REFUSED
+        assert "restart is needed to change assets.gas, assets.shed" in audit.detail
+
+    def test_unsigned_changes_are_refused_where_approvals_are_signed(self, tmp_path: Path) -> None:
+        key = "s" * 32
+        chain = Chain(settings_of(tmp_path, approval_key=key), {ZONE: PLANT}.get)
+        forged = [chain.feed(change_to(TIGHTER), topic)[1:] for topic in ("bids", "telemetry.raw", "orders")]
+        assert [o.message.reason for o in forged[0] + forged[1] if isinstance(o.message, m.DeadLetter)] == [
+            "approval",
+            "approval",
+        ]
+        assert [o.message.verdict for o in forged[2] if isinstance(o.message, m.Audit)] == [REFUSED]
+        assert chain.feed(sealed(change_to(TIGHTER), key.encode()), "orders")[-1].topic != "dlq"
+
+
+class Plant:
+    """The plant alone, whose decisions show the cap that it goes by; ``restart`` forgets all but the kept state."""
+
+    def __init__(self, folder: Path, configured: Zone = PLANT) -> None:
+        self.settings, self.state, self.offset = settings_of(folder), MemoryState(), 0
+        self.restart(configured)
+
+    def restart(self, configured: Zone) -> None:
+        self.runner = Runner("plant", {ZONE: configured}.get, lambda zone: make_reducer("plant", zone, self.settings))
+
+    def send(self, *messages: m.Message) -> list[Output]:
+        outputs: list[Output] = []
+        for message in messages:
+            self.offset += 1
+            origin = Origin("bids", 0, self.offset)
+            outputs += self.runner.process(m.encode(message), ZONE.encode(), origin, self.state)
+        assert not [o for o in outputs if isinstance(o.message, m.DeadLetter)]
+        return outputs
+
+    def decide(self, index: int) -> tuple[str, float]:
+        """Return the hash of the configuration that a decision was made by, and what its fleet does (MW)."""
+        seen = closed_slot(index)
+        outputs = self.send(actor_bid_at(index, observation=seen), trader_bid_at(index, observation=seen))
+        (decision,) = (o.message for o in outputs if isinstance(o.message, m.Decision))
+        planned = sum(o.message.power_mw for o in outputs if isinstance(o.message, m.Setpoint))
+        return decision.versions["zone"], planned
+
+
+class TestPlant:
+    def test_decisions_go_by_the_change_from_its_place_on(self, tmp_path: Path) -> None:
+        plant = Plant(tmp_path)
+        before = plant.decide(0)
+        assert plant.send(change_to(TIGHTER)) == []
+        after = plant.decide(1)
+        assert before[0] == PLANT.config_hash
+        assert after[0] == TIGHTER.config_hash
+        assert before[1] <= 0.0 < after[1], "50 MW are served: a cap of 46 calls for discharge"
+
+    def test_a_restart_keeps_the_change_until_the_file_changes(self, tmp_path: Path) -> None:
+        plant = Plant(tmp_path)
+        plant.decide(0)
+        plant.send(change_to(TIGHTER))
+        plant.restart(PLANT)
+        assert plant.decide(1)[0] == TIGHTER.config_hash
+        other = PLANT.model_copy(update={"hedge": 0.2})
+        plant.restart(other)
+        assert plant.decide(2)[0] == other.config_hash
+
+    def test_a_repeated_or_older_change_does_nothing(self, tmp_path: Path) -> None:
+        plant = Plant(tmp_path)
+        plant.send(change_to(TIGHTER, 2 * SECOND), change_to(PLANT, SECOND), change_to(TIGHTER, 2 * SECOND))
+        assert plant.decide(0)[0] == TIGHTER.config_hash
+        plant.send(change_to(PLANT, 3 * SECOND))
+        assert plant.decide(1)[0] == PLANT.config_hash
+
+    def test_a_worker_that_gets_the_partition_back_sees_a_change_that_another_took(self, tmp_path: Path) -> None:
+        plant = Plant(tmp_path)
+        plant.decide(0)
+        mine = plant.runner
+        plant.restart(PLANT)
+        plant.send(change_to(TIGHTER))
+        plant.runner = mine
+        assert plant.decide(1)[0] == TIGHTER.config_hash
+
+    def test_the_same_log_gives_the_same_outputs(self, tmp_path: Path) -> None:
+        log = [
+            *(bid(0) for bid in (actor_bid_at, trader_bid_at)),
+            change_to(TIGHTER),
+            *(bid(1) for bid in (trader_bid_at, actor_bid_at)),
+        ]
+        first, second = Plant(tmp_path), Plant(tmp_path)
+        whole = [m.encode(o.message) for o in first.send(*log)]
+        parts = [m.encode(o.message) for message in log for o in second.send(message)]
+        assert whole == parts
+
+
+@pytest.mark.parametrize("topology", STEPS)
+def test_a_change_is_kept_in_the_state_of_every_step(topology: str) -> None:
+    state = MemoryState()
+    assert zone_applied(PLANT, state) == PLANT
+    apply_change(topology, PLANT, change_to(TIGHTER), state, None)
+    assert zone_applied(PLANT, state) == TIGHTER

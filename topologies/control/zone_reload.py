@@ -1,0 +1,140 @@
+"""Brings a changed fleet file into a running plant: as one record per zone in the log, answered by the audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from agents.orders.zone_change import ACCEPTED, audit_id, sealed
+from topologies.sources.options import noted_source
+from vpp.errors import ConfigError, RefusedError, UnreachableError, did_you_mean
+from vpp.files.zone_fitting import Overrides, zone_for
+from vpp.fleet.in_force import fleet_in_force, fleet_path, keep_superseded
+from vpp.fleet.live_change import Difference, differences
+from vpp.fleet.lookup import write_fleet
+from vpp.fleet.schema import Fleet, Zone, load_fleet
+from vpp.messages import Audit, Message, ZoneChange
+from vpp.settings import Settings
+from vpp.store import Store
+from vpp.store.tables import AUDIT
+from vpp.streams.topics import ORDERS
+
+ANSWER_S = 20.0
+_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneReload:
+    """A zone of the run as the fleet file has it now, and what that changes; None: only the workers know."""
+
+    zone: Zone
+    differences: tuple[Difference, ...] | None
+
+
+def read_changes(settings: Settings) -> list[ZoneReload]:
+    """Return what the fleet file of the settings changes in the zones of the run, zones without a change left out.
+
+    In a run of `vpp up` the file is fitted to the source as at the start, and zones that the run does not have count
+    for nothing. Workers that were started by themselves read the file as it is: all its zones are returned.
+
+    Raises:
+        ConfigError: No fleet file is named, it is wrong, or it lacks a zone of the run.
+        RefusedError: A change needs a restart; all such keys are named.
+    """
+    if settings.fleet is None:
+        raise ConfigError(
+            "no fleet file is named",
+            hint=f"give it with --fleet; the one in force is {fleet_path(settings)}: copy and change it",
+        )
+    own = load_fleet(settings.fleet)
+    if not fleet_path(settings).is_file():
+        return [ZoneReload(zone, None) for zone in own.zones]
+    reloads = [_reload(zone, own, settings) for zone in fleet_in_force(settings).zones]
+    fixed = [
+        f"{one.zone.zone} {difference}"
+        for one in reloads
+        for difference in one.differences or ()
+        if not difference.live
+    ]
+    if fixed:
+        raise RefusedError(
+            f"nothing was changed; these need a restart: {'; '.join(fixed)}",
+            hint="stop `vpp up` and start it again with this file: the run goes on with its history",
+        )
+    return [one for one in reloads if one.differences]
+
+
+def _reload(zone: Zone, own: Fleet, settings: Settings) -> ZoneReload:
+    if own.get(zone.zone) is None:
+        names = [one.zone for one in own.zones]
+        raise ConfigError(
+            f"{settings.fleet} has no zone {zone.zone}{did_you_mean(zone.zone, names)}",
+            hint="a zone leaves a run only by a restart",
+        )
+    source = noted_source(settings)
+    overrides = Overrides() if source is None else Overrides(source.time_zone, source.market)
+    wanted, _ = zone_for(zone.zone, step_min=zone.step_min, channels=zone.channels or (), own=own, overrides=overrides)
+    return ZoneReload(wanted, tuple(differences(zone, wanted)))
+
+
+def send_changes(
+    reloads: list[ZoneReload],
+    settings: Settings,
+    store: Store,
+    post: Callable[[str, Message], None],
+    *,
+    principal: str,
+    reason: str,
+    now: datetime,
+) -> list[Audit]:
+    """Write the changes into the log, wait for the answers of admission, and write the fleet that is in force.
+
+    Args:
+        reloads: The zones to change.
+        settings: Name the run, its data directory and the approval key.
+        store: Where the audit is.
+        post: Writes a message to a topic and waits for the receipt.
+        principal: Who asks.
+        reason: Why, for the audit.
+        now: Wall time.
+
+    Returns:
+        What admission wrote into the audit, in the order of the zones.
+
+    Raises:
+        RefusedError: Admission refused a change; it says why.
+        UnreachableError: There is no broker, or admission does not answer.
+    """
+    changes = [
+        ZoneChange(
+            zone=one.zone.zone, at=now, config=one.zone.model_dump(mode="json"), principal=principal, reason=reason
+        )
+        for one in reloads
+    ]
+    for change in changes:
+        post(ORDERS.name, sealed(change, settings.approval_secret))
+    answers = [_answer(store, change) for change in changes]
+    accepted = {answer.zone for answer in answers if answer.verdict == ACCEPTED}
+    if fleet_path(settings).is_file():
+        keep_superseded(settings)
+        new = Fleet(zones=tuple(one.zone for one in reloads if one.zone.zone in accepted))
+        write_fleet(fleet_path(settings), fleet_in_force(settings).merged(new).zones)
+    refused = [f"{answer.zone}: {answer.detail}" for answer in answers if answer.verdict != ACCEPTED]
+    if refused:
+        raise RefusedError("; ".join(refused), hint="the audit has it: vpp export audit")
+    return answers
+
+
+def _answer(store: Store, change: ZoneChange) -> Audit:
+    end = time.monotonic() + ANSWER_S
+    while time.monotonic() < end:
+        rows = store.read(AUDIT, zone=change.zone, filters={"audit_id": audit_id(change)}, limit=1).dicts()
+        if rows:
+            return Audit(**rows[0])
+        time.sleep(_PAUSE_S)
+    raise UnreachableError(
+        f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",
+        hint="is the plant running? see `vpp status`; the audit will have the answer",
+    )

@@ -1,0 +1,108 @@
+"""The configuration of a zone in one worker: that of its fleet file, or of the last change that came by the log.
+
+A change is kept in the zone's state, so a restart, a rebalance and a replay of the log apply it at the same record.
+Once the fleet file itself changes, the file holds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from agents.orders.zone_change import ACCEPTED, REFUSED, change_audit, changed_zone
+from vpp.errors import MessageError
+from vpp.fleet.live_change import differences
+from vpp.fleet.schema import Zone
+from vpp.messages import ZoneChange
+from vpp.streams.reducer import Output
+from vpp.streams.state_codec import pack, unpack
+from vpp.streams.topics import AUDIT, BIDS, FORECASTS, RAW, TELEMETRY
+
+_KEY = "zone"
+_SHAPE = "zone-1"
+FORWARDED = {
+    "orders": (BIDS.name, RAW.name),
+    "telemetry": (TELEMETRY.name,),
+    "forecast": (FORECASTS.name,),
+}
+"""Where each step hands a change on; the plant has it from admission, in one order with the orders."""
+
+
+class AppliedChange(msgspec.Struct):
+    """The last change of a zone: its time, the hash of the file's configuration below it, and what it made of it."""
+
+    at: datetime
+    file_hash: str
+    config: dict[str, Any]
+
+
+class ByteState(Protocol):
+    """The state of one key as the stream engine offers it."""
+
+    def get_bytes(self, key: str) -> bytes | None:
+        """Return the value under ``key``, or None."""
+        ...
+
+    def set_bytes(self, key: str, value: bytes) -> None:
+        """Keep ``value`` under ``key``."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget ``key``."""
+        ...
+
+
+def zone_applied(configured: Zone, state: ByteState) -> Zone:
+    """Return a zone as the last change left it.
+
+    Args:
+        configured: As its fleet file has it.
+        state: State of the zone in this step.
+    """
+    applied = _applied(state)
+    if applied is None or applied.file_hash != configured.config_hash:
+        return configured
+    return Zone.model_validate(applied.config)
+
+
+def apply_change(
+    topology: str, configured: Zone, change: ZoneChange, state: ByteState, key: bytes | None
+) -> list[Output]:
+    """Take a change into the state of a zone and return what the step hands on; nothing for one that is not newer.
+
+    Admission answers a change that it refuses in the audit; all other steps refuse it as a record.
+
+    Args:
+        topology: The step.
+        configured: The zone as its fleet file has it.
+        change: The change.
+        state: State of the zone in this step; changed.
+        key: The approval key; None takes changes unsigned.
+
+    Raises:
+        MessageError: The change does not hold (``changed_zone``), in another step than admission.
+    """
+    applied = _applied(state)
+    if applied is not None and change.at <= applied.at:
+        return []
+    zone = zone_applied(configured, state)
+    is_admission = topology == "orders"
+    try:
+        changed = changed_zone(zone, change, key)
+    except MessageError as error:
+        if not is_admission:
+            raise
+        return [Output(AUDIT.name, change_audit(change, REFUSED, str(error)))]
+    record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"))
+    state.set_bytes(_KEY, pack(record, _SHAPE, as_text=True))
+    outputs = [Output(topic, change) for topic in FORWARDED.get(topology, ())]
+    if is_admission:
+        detail = f"{change.reason}: {'; '.join(map(str, differences(zone, changed)))}"
+        outputs.append(Output(AUDIT.name, change_audit(change, ACCEPTED, detail)))
+    return outputs
+
+
+def _applied(state: ByteState) -> AppliedChange | None:
+    return unpack(state.get_bytes(_KEY), AppliedChange, _SHAPE, as_text=True)
