@@ -12,7 +12,7 @@ from topologies.sources.options import noted_source
 from vpp.errors import ConfigError, RefusedError, UnreachableError, did_you_mean
 from vpp.files.zone_fitting import Overrides, zone_for
 from vpp.fleet.in_force import fleet_in_force, fleet_path, keep_superseded
-from vpp.fleet.live_change import Difference, differences
+from vpp.fleet.live_change import KeyChange, differences
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Fleet, Zone, load_fleet
 from vpp.messages import Audit, Message, ZoneChange
@@ -30,7 +30,7 @@ class ZoneReload:
     """A zone of the run as the fleet file has it now, and what that changes; None: only the workers know."""
 
     zone: Zone
-    differences: tuple[Difference, ...] | None
+    differences: tuple[KeyChange, ...] | None
 
 
 def read_changes(settings: Settings) -> list[ZoneReload]:
@@ -75,7 +75,9 @@ def _reload(zone: Zone, own: Fleet, settings: Settings) -> ZoneReload:
         )
     source = noted_source(settings)
     overrides = Overrides() if source is None else Overrides(source.time_zone, source.market)
-    wanted, _ = zone_for(zone.zone, step_min=zone.step_min, channels=zone.channels or (), own=own, overrides=overrides)
+    wanted, _ = zone_for(
+        zone.zone, step_min=zone.step_min, channels=zone.channels or (), own_fleet=own, overrides=overrides
+    )
     return ZoneReload(wanted, tuple(differences(zone, wanted)))
 
 

@@ -29,7 +29,7 @@ _ONLY_AT_START = frozenset({"soc_start", "start_mwh"})
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class KeyChange:
     """One key that differs: its place (``limits.import_cap_mw``, ``assets.B1.wear_cost_per_mwh``) and both values.
 
     ``live``: whether it may change while the zone runs. An asset that joins or leaves is one key, None where it is not.
@@ -45,7 +45,7 @@ class Difference:
         return f"{self.key}: {_shown(self.before)} -> {_shown(self.after)}"
 
 
-def differences(before: Zone, after: Zone) -> list[Difference]:
+def differences(before: Zone, after: Zone) -> list[KeyChange]:
     """Return the keys in which two configurations of a zone differ, but those that count only at the first slot."""
     return list(_differences((), _by_name(before), _by_name(after)))
 
@@ -55,12 +55,12 @@ def _by_name(zone: Zone) -> dict[str, Any]:
     return {**plain, "assets": {asset["asset_id"]: asset for asset in plain["assets"]}}
 
 
-def _differences(place: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
+def _differences(place: tuple[str, ...], before: Any, after: Any) -> Iterator[KeyChange]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
             yield from _differences((*place, key), before.get(key), after.get(key))
     elif before != after and place[-1] not in _ONLY_AT_START:
-        yield Difference(".".join(place), before, after, _is_live(place))
+        yield KeyChange(".".join(place), before, after, _is_live(place))
 
 
 def _is_live(place: tuple[str, ...]) -> bool:
