@@ -15,6 +15,7 @@ import msgspec
 
 from features.clock_jump import MAX_HELD_BYTES, jump_alert
 from features.intake_state import FREQUENCY_CLASS_HZ, MEMORY_DAYS, IntakeHead, IntakeState, SlotReadings, Ticks
+from features.publications import check_publication, due_at_begin, keep_until_begin
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import follow_faults, published_alerts
 from features.ring import SlotRing
@@ -42,10 +43,8 @@ from vpp.streams.state_codec import pack, unpack
 HEAD = "head"
 _SHAPE = "intake-4"
 MAX_GAP_DAYS = 7
-MAX_PUBLICATION_DAYS = 10
 FUTURE = timedelta(minutes=10)
 PARTIAL_BELOW = 0.5
-MAX_PUBLISHED_BEFORE = 100
 MAX_OPEN_READINGS = 8
 """Readings of assets wait for so many slots to be closed by what else the zone sends."""
 
@@ -127,6 +126,8 @@ class IntakeReducer:
     def _take(self, state: IntakeState, message: Observation, origin: Origin, *, warms_up: bool) -> list[Output]:
         index = self._step.index(message.slot)
         state.head.clock.note(self._gap(state, index), self._step, origin.appended_at, history=warms_up)
+        if message.run_from is not None:
+            state.head.run_from = self._step.index(message.run_from)
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
@@ -298,7 +299,7 @@ class IntakeReducer:
                 )
                 state.ticks = ticks = None
             else:
-                outputs += self._close(state, slot, {}, {}, history, {})
+                outputs += self._close(state, slot, {}, {}, history or state.is_before_run(slot), {})
         return outputs
 
     def _close(
@@ -332,7 +333,7 @@ class IntakeReducer:
         state.close(index, checked)
         outputs = [Output("telemetry", closed)]
         if not history:
-            outputs += self._begin(state, index)
+            outputs += due_at_begin(state.head.published_before, index)
             outputs += follow_faults(self._zone, self._step, index, quality, len(full), state.head.faults)
         return outputs
 
@@ -356,40 +357,16 @@ class IntakeReducer:
         return self._close_until(state, index)
 
     def _publish(self, state: IntakeState, message: Publication) -> list[Output]:
-        self._check_publication(message)
+        check_publication(message, self._step)
         plain = {channel: [_finite(value) for value in values] for channel, values in message.series.items()}
         series, refused = check_series(plain, self._zone, state.head.checks)
         state.changed = True
         outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
         alerts = published_alerts(self._zone, message, refused)
-        if not message.history:
-            return [*outputs, *(Output("alerts", alert) for alert in alerts)]
-        length = len(next(iter(series.values()))) * message.step_min // self._step.minutes
-        last = self._step.index(message.first_slot) + length - 1
-        waiting = state.head.published_before
-        waiting += [(last, alert) for alert in alerts]
-        del waiting[:-MAX_PUBLISHED_BEFORE]
-        return outputs
-
-    def _begin(self, state: IntakeState, index: int) -> list[Output]:
-        """Return the faults of what was published before the run and is of its slots, from ``index`` on."""
-        waiting, state.head.published_before = state.head.published_before, []
-        return [Output("alerts", alert) for last, alert in waiting if last >= index]
-
-    def _check_publication(self, message: Publication) -> None:
-        lengths = {len(series) for series in message.series.values()}
-        if len(lengths) != 1 or 0 in lengths:
-            raise MessageError("the series of a publication must have one length of at least 1", reason="publication")
-        if message.step_min <= 0 or message.step_min % self._step.minutes:
-            raise MessageError(
-                f"a spacing of {message.step_min} min is not a multiple of the step {self._step.minutes} min",
-                reason="publication",
-            )
-        if lengths.pop() * message.step_min > MAX_PUBLICATION_DAYS * 1440:
-            raise MessageError(f"a publication spans more than {MAX_PUBLICATION_DAYS} days", reason="publication")
-        ahead = message.first_slot - message.available_at
-        if abs(ahead) > timedelta(days=MAX_PUBLICATION_DAYS):
-            raise MessageError(f"first_slot lies {ahead} from available_at", reason="publication")
+        if message.history:
+            keep_until_begin(state.head.published_before, message, self._step, alerts)
+            return outputs
+        return [*outputs, *(Output("alerts", alert) for alert in alerts)]
 
     def _end(self, state: IntakeState, message: End, origin: Origin) -> list[Output]:
         silent = state.head.clock.is_silent(origin.appended_at, slots=1.0)

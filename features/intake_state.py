@@ -83,7 +83,8 @@ class IntakeHead(msgspec.Struct):
 
     ``first``: from here to ``last`` every slot was closed. ``revisions``: of the slots that were corrected. ``ring``:
     of the values of closed slots. ``published_before``: alerts on what was published
-    before the run, each with the last slot that it speaks of.
+    before the run, each with the last slot that it speaks of. ``run_from``: first slot of the run, None where no row
+    before it was sent.
     """
 
     last: int | None = None
@@ -98,6 +99,7 @@ class IntakeHead(msgspec.Struct):
     ended: bool = False
     readings: dict[int, SlotReadings] = {}
     published_before: list[tuple[int, Alert]] = []
+    run_from: int | None = None
 
 
 @dataclass
@@ -118,6 +120,10 @@ class IntakeState:
         head.revisions = {slot: n for slot, n in head.revisions.items() if slot > index - self._memory_slots}
         self.ring.advance(index)
         self._keep(index, values)
+
+    def is_before_run(self, index: int) -> bool:
+        """Return whether a slot lies before the run, so that it is history though no row of it came."""
+        return self.head.run_from is not None and index < self.head.run_from
 
     def correct(self, index: int, values: Values) -> int:
         """Change values of a closed slot and return the number of its correction."""

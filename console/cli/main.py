@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "console.cli.explain.report:report",
         "Write a day or a week as an HTML page: money, reasons, forecasts, alerts.",
     ),
-    "reload": ("console.cli.reload:reload", "Bring a changed fleet file into the running plant."),
+    "reload": ("console.cli.orders.reload:reload", "Bring a changed fleet file into the running plant."),
     "runs": ("console.cli.runs:app", "The runs of this folder: list, use, delete."),
     "store": ("console.cli.store:app", "Prepare the store's server: retention, hourly means."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),

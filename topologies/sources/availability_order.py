@@ -247,7 +247,8 @@ class _Merge:
                 sent_at = None if message.history else message.slot + length + shift
                 if not shift and sent_at is None:
                     return message
-                return msgspec.structs.replace(message, slot=message.slot + shift, sent_at=sent_at)
+                begin = None if message.run_from is None else message.run_from + shift
+                return msgspec.structs.replace(message, slot=message.slot + shift, sent_at=sent_at, run_from=begin)
             case Publication():
                 at = message.available_at + shift
                 return msgspec.structs.replace(
@@ -302,6 +303,7 @@ class _Merge:
                 duration_s=covered[i].get(COVERED),
                 assets=_assets(readings[i]),
                 history=slot < start,
+                run_from=start if slot < start else None,
             )
             self._push(slot + length, _OBSERVATION, zone.zone, message)
 

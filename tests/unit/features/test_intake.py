@@ -328,3 +328,10 @@ class TestPublishedBeforeTheRun:
 
     def test_what_was_over_before_the_run_raises_none(self) -> None:
         assert self.alerts(self.PRICES, seen(7, history=True), seen(8)) == []
+
+
+def test_slots_without_a_row_before_the_run_are_history_and_those_of_the_run_are_not() -> None:
+    begin = T0 + 6 * HALF_HOUR
+    out = feed([seen(3, history=True, run_from=begin), seen(8)])
+    assert [(m.slot - T0) // HALF_HOUR for m in out if isinstance(m, SlotClosed)] == [3, 4, 5, 6, 7, 8]
+    assert [m.history for m in out if isinstance(m, SlotClosed)] == [True, True, True, False, False, False]

@@ -110,7 +110,10 @@ class FeedOrder:
             self._sent[self._next] = dict(values)
             if any(value is not None for value in values.values()):
                 sent_at = None if history else due
-                record = Observation(zone=self.zone.zone, slot=slot, values=values, history=history, sent_at=sent_at)
+                run_from = self.start if history else None
+                record = Observation(
+                    zone=self.zone.zone, slot=slot, values=values, history=history, sent_at=sent_at, run_from=run_from
+                )
                 yield due, _OBSERVATION, "", record
             if not history:
                 yield from self._correction(self._next, names, now)
