@@ -32,8 +32,8 @@ class Observation(Record, kw_only=True, frozen=True, tag="observation", omit_def
     """Measured values of one zone over ``[slot, slot + duration)``.
 
     ``duration_s`` is None for a whole slot (which it closes); a shorter one is a tick, averaged into its slot.
-    ``history`` marks warm-up rows: they fill state and yield nothing. ``run_from`` on them is the first slot of the run:
-    slots without a row before it are history too. ``sent_at`` is the run clock of the source.
+    ``history`` marks warm-up rows: they fill state and yield nothing. ``run_from`` on them is the first slot of the
+    run: slots without a row before it are history too. ``sent_at`` is the run clock of the source.
     """
 
     slot: Time
