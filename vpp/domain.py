@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 QUANTILE_LEVELS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILE_NAMES: tuple[str, ...] = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
@@ -69,6 +70,12 @@ class Step:
     """
 
     minutes: int
+
+    @staticmethod
+    @cache
+    def of(minutes: int) -> Step:
+        """Return the step of so many minutes, one object for each; it is asked for with every slot and asset."""
+        return Step(minutes)
 
     def __post_init__(self) -> None:
         if self.minutes <= 0 or 1440 % self.minutes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -356,4 +356,4 @@ def clip_to(wanted_mw: float, low_mw: float, high_mw: float) -> float:
 
 def with_power(state: AssetState, soc: float, power_mw: float) -> AssetState:
     """Return the state after an interval at ``power_mw``."""
-    return replace(state, soc=soc, power_mw=power_mw)
+    return AssetState(soc, power_mw, state.running_min, state.ready_in_min, state.available)

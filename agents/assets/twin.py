@@ -6,6 +6,7 @@ Power is positive into the grid and is the mean over the interval. Nothing here 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -58,6 +59,12 @@ def deliver(
         cause or delivered.reason,
         delivered.shortfall_mwh,
     )
+
+
+def delivered_mw(asset: Asset, state: AssetState, setpoints_mw: Sequence[float], hours: float) -> list[float]:
+    """Return the power that an available asset delivers at each of several finite setpoints (MW); as ``deliver``."""
+    kind, interval = type_of(asset), Interval(hours)
+    return [kind.deliver(asset, state, wanted, interval).power_mw for wanted in setpoints_mw]
 
 
 def deliver_fleet(

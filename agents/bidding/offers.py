@@ -19,6 +19,12 @@ BLOCKS = 10
 """Steps of a curve on each side of rest: 20 bands, as many as the markets take that let a battery bid both ways."""
 
 
+def acted_on_per_mwh(expected_per_mwh: float, price_per_mwh: float, trust: float, *, fixed: bool) -> float:
+    """Return the price that an offer acts on when ``price_per_mwh`` is seen; parameters as in ``Offer``."""
+    observed_per_mwh = expected_per_mwh if fixed else price_per_mwh
+    return expected_per_mwh + trust * (observed_per_mwh - expected_per_mwh)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One opinion of the next slot, per MW of power.
@@ -41,8 +47,7 @@ class Offer:
             stored_mwh: Energy in store at the start.
             cell: Grid spacing, efficiencies and wear of the battery.
         """
-        observed_per_mwh = self.expected_per_mwh if self.fixed else price_per_mwh
-        acted_on = self.expected_per_mwh + self.trust * (observed_per_mwh - self.expected_per_mwh)
+        acted_on = acted_on_per_mwh(self.expected_per_mwh, price_per_mwh, self.trust, fixed=self.fixed)
         return float(storage_dp.move_to(self.value, acted_on, hours, stored_mwh / cell[0], cell) * cell[0])
 
     def curve(self, hours: float, stored_mwh: float, cell: Cell) -> list[tuple[float, float]]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 import numpy as np
 
-from agents.bidding.offers import Offer
+from agents.bidding.offers import Offer, acted_on_per_mwh
 from vpp.fleet.schema import Market
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats
@@ -93,16 +93,19 @@ def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) 
         price: Actual price per MWh; None: missing.
         hours: Length of the slot.
     """
-    cell = battery.cell()
-    for account in book.accounts.values():
-        stored, account.value = account.value, b""
-        if price is None or not stored:
-            continue
-        value = np.frombuffer(stored, dtype=np.float32).astype(np.float64)
-        offer = Offer(value, account.expected, account.trust, account.fixed)
-        after = offer.move(price, hours, account.stored_mwh, cell)
-        account.day_profit += storage_dp.cash((after - account.stored_mwh) / cell[0], price, cell)
-        account.stored_mwh = min(max(after, 0.0), battery.energy_mwh)
+    placed = [account for account in book.accounts.values() if account.value]
+    if price is not None and placed:
+        values = np.frombuffer(b"".join([account.value for account in placed]), dtype=np.float32)
+        acted_on = np.array([acted_on_per_mwh(a.expected, price, a.trust, fixed=a.fixed) for a in placed])
+        stored = np.array([account.stored_mwh for account in placed])
+        after, earned = storage_dp.settled(
+            values.reshape(len(placed), -1).astype(np.float64), acted_on, stored, price, hours, battery.cell()
+        ).tolist()
+        for account, left, cash in zip(placed, after, earned, strict=True):
+            account.day_profit += cash
+            account.stored_mwh = min(max(left, 0.0), battery.energy_mwh)
+    for account in placed:
+        account.value = b""
 
 
 def turn_day(book: Book, day: int) -> None:

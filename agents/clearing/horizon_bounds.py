@@ -27,17 +27,21 @@ def curtailable_power(problem: ClearingProblem) -> Floats:
     return limits
 
 
-def binding_values(problem: ClearingProblem) -> Floats:
+def binding_values(problem: ClearingProblem, steps: int | None = None) -> Floats:
     """Return the power that will be delivered whatever is planned, shape (A, N), NaN where the plan is free.
 
     Only the unbroken run of fixed values from h = 0 binds, within physical limits; an asset that is not available
     gives nothing after it.
+
+    Args:
+        problem: The decision.
+        steps: Of only so many steps, N of them; None: of all.
     """
-    values = np.full((len(problem.assets), problem.steps), np.nan)
+    values = np.full((len(problem.assets), problem.steps if steps is None else steps), np.nan)
     for i, asset in enumerate(problem.assets):
-        fixed_mw = problem.bands.fixed_mw[i]
-        missing = np.flatnonzero(np.isnan(fixed_mw))
-        count = int(missing[0]) if len(missing) else problem.steps
+        fixed_mw = problem.bands.fixed_mw[i, : values.shape[1]]
+        missing = np.isnan(fixed_mw)
+        count = int(missing.argmax()) if missing.any() else len(missing)
         if count:
             values[i, :count] = type_of(asset).held_mw(problem, i, fixed_mw[:count])
         if not problem.state.available[i]:

@@ -17,6 +17,8 @@ _LEAST = 1e-6
 def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer: Answer) -> tuple[Binding, ...]:
     """Return the binding limits with their shadow prices, by step; ties (worth nothing) are left out.
 
+    Those of the grid at every step, those of assets in the first: of later ones no more is said.
+
     Args:
         problem: What was cleared.
         model: The matrix with its row and column names.
@@ -44,16 +46,16 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
             )
     for asset_kind, rows in model.rows.by_kind.items():
         for limit_column in TYPES[asset_kind].limit_columns:
-            places = column[limit_column.column]
+            places = column[limit_column.column][:, 0]
             reduced, value = answer.reduced[places], answer.value[places]
             low, high = program.low[places], program.high[places]
             tolerance, none = 1e-9 * problem.unit_mw, 1e-12 * problem.unit_mw
             at_top = (reduced < -_LEAST) & (value >= high - tolerance) & (low < high - none)
             at_bottom = limit_column.both & (reduced > _LEAST) & (value <= low + tolerance)
-            for k, h in zip(*np.nonzero(at_top | at_bottom), strict=True):
-                limit = float(high[k, h] if at_top[k, h] else low[k, h])
+            for k in np.flatnonzero(at_top | at_bottom):
+                limit = float(high[k] if at_top[k] else low[k])
                 asset_id = problem.assets[int(rows[k])].asset_id
-                bindings.append(Binding(limit_column.kind, int(h), asset_id, limit, abs(float(reduced[k, h]))))
+                bindings.append(Binding(limit_column.kind, 0, asset_id, limit, abs(float(reduced[k]))))
     return tuple(sorted(bindings, key=lambda b: (b.step, -b.value_per_unit, b.kind, b.asset_id or "")))
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from agents.assets.registry import store_rows
 from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out
 from agents.clearing.problem import ClearingProblem, Plan, fixed_ahead
-from agents.clearing.solve import committed
-from agents.clearing.stochastic_programme import applies, at_price, best_power, induce
+from agents.clearing.solve import committed_powers
+from agents.clearing.stochastic_programme import ActionCurve, applies, best_powers, induce
 from vpp.fleet.schema import Zone
 from vpp.messages import Engine, TraderBid
 from vpp.numerics.arrays import Floats
@@ -103,17 +103,13 @@ def _share_that_waits(bid: TraderBid) -> float:
 
 def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Floats) -> Floats:
     """Return the powers by the stochastic programme, solved at the middle and both ends, interpolated between."""
-    middle, last = len(prices) // 2, len(prices) - 1
-    solved = {k: induce(_seen_at(waiting, float(prices[k]))) for k in (0, middle, last)}
-    centre = solved[middle]
+    middle = len(prices) // 2
+    first, centre, last = (induce(_seen_at(waiting, float(price))) for price in prices[[0, middle, -1]])
+    generation = 0.0 if centre.generator_row is None else float(plan.power_mw[centre.generator_row, 0])
+    places = np.arange(-middle, middle + 1) / middle
+    curve = ActionCurve(places, np.zeros_like(places), prices, first.value, last.value)
     powers = np.zeros((len(plan.power_mw), len(prices)))
-    row = centre.generator_row
-    generation = 0.0 if row is None else float(plan.power_mw[row, 0])
-    for k, price in enumerate(prices):
-        end = 0 if k < middle else last
-        share = abs(k - middle) / abs(end - middle)
-        value = (1.0 - share) * centre.value + share * solved[end].value
-        powers[centre.row, k], _ = best_power(at_price(replace(centre, value=value), float(price)), generation, 0.0)
+    powers[centre.row] = best_powers(centre, generation, curve)
     return powers
 
 
@@ -122,13 +118,13 @@ def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], price
     group, base = aggregated(problem, plan) if many else (fixed_ahead(problem, plan), plan)
     powers = np.full((len(problem.assets), len(prices)), 0.0)
     for k, price in enumerate(prices):
-        answer = committed(_seen_at(group, float(price)), base)
-        if answer.is_reflex:
+        first_mw = committed_powers(_seen_at(group, float(price)), base)
+        if first_mw is None:
             return np.full_like(powers, np.nan)
         if many:
-            powers[:, k] = share_out(problem, float(answer.power_mw[0, 0]))
+            powers[:, k] = share_out(problem, float(first_mw[0]))
         else:
-            powers[batteries, k] = answer.power_mw[batteries, 0]
+            powers[batteries, k] = first_mw[batteries]
     bound = [i for i in batteries if not (problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0]))]
     powers[bound] = plan.power_mw[bound, :1]
     return powers

@@ -135,12 +135,15 @@ def cost_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> float:
     """Return the ``objective`` of ``what_if`` without the words and prices of its plan, in half the time."""
     forced = _forced(problem, first_mw)
     model = build(forced)
-    search = branch(
-        model.program, *model.exclusive(), forced.effort, served_mw=forced.zone.share.served_mw, priced=False
-    )
-    if search.answer.value is None:
-        return reflex_plan(forced, reason=search.answer.status).objective
-    return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, search.answer.value)))
+    answer = _unpriced(forced, model)
+    if answer.value is None:
+        return reflex_plan(forced, reason=answer.status).objective
+    return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, answer.value)))
+
+
+def _unpriced(problem: ClearingProblem, model: Model) -> Answer:
+    served_mw = problem.zone.share.served_mw
+    return branch(model.program, *model.exclusive(), problem.effort, served_mw=served_mw, priced=False).answer
 
 
 def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> ClearingProblem:
@@ -153,6 +156,16 @@ def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Clearing
 def committed(problem: ClearingProblem, plan: Plan) -> Plan:
     """Return the plan of ``problem`` with the generators' on/off decisions taken from ``plan``: always one LP."""
     return _solve(problem, running=plan.running)
+
+
+def committed_powers(problem: ClearingProblem, plan: Plan) -> Floats | None:
+    """Return each asset's power at h = 0 of ``committed``, shape (A,), without the words and prices of its plan.
+
+    None where the solver gives none.
+    """
+    model = build(problem, running=plan.running)
+    value = _unpriced(problem, model).value
+    return None if value is None else model.power(value)[:, 0]
 
 
 def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:

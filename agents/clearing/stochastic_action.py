@@ -13,9 +13,10 @@ from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _compiled = kernel(error_model="numpy")
+_inlined = kernel(error_model="numpy", inline="always")
 
 
-@_compiled
+@_inlined
 def action_cost(  # noqa: PLR0917
     b: float,
     generation: float,
@@ -140,3 +141,56 @@ def best_generation(  # noqa: PLR0913, PLR0917
         if cost < best_cost - 1e-9 * battery.unit_mw:
             best, best_cost = g, cost
     return float(best)
+
+
+@_compiled
+def best_actions(  # noqa: PLR0913, PLR0917
+    places: Floats,
+    offsets: Floats,
+    prices: Floats,
+    generation: float,
+    net: float,
+    change: float,
+    step: float,
+    now: FirstSlot,
+    battery: BatteryCell,
+    grids: Grids,
+    first: Floats,
+    middle: Floats,
+    last: Floats,
+) -> Floats:
+    """Return the best battery power at h = 0 at each point of a curve, MW, shape (P,).
+
+    Args:
+        places: Of the points: -1 at the first end, 0 in the middle, 1 at the last end; shape (P,).
+        offsets: Net load at each point less ``net``, MW, shape (P,).
+        prices: What the battery trades at, per MWh, shape (P,).
+        generation: Power of the other assets, MW.
+        net: Net load of the first slot, MW.
+        change: As in ``action_cost``.
+        step: As in ``best_action``.
+        now: What an action is weighed with, but for the price.
+        battery: The battery.
+        grids: The grids.
+        first: Expected cost after the slot at the first end, money, shape (E, Q); between two it is interpolated.
+        middle: The same in the middle.
+        last: The same at the last end.
+    """
+    powers = np.empty(len(places))
+    for k in range(len(places)):
+        share = abs(places[k])
+        value = (1.0 - share) * middle + share * (first if places[k] < 0 else last)
+        at_price = FirstSlot(
+            now.hours,
+            prices[k],
+            now.generator_price_per_mwh,
+            now.ramp_limit_mw,
+            now.ramp_price_per_mw,
+            now.level,
+            now.shed_mw,
+            now.shed_price_per_mwh,
+            now.energy_mwh,
+        )
+        offset = offsets[k]
+        powers[k] = best_action(generation, net + offset, change + offset, step, at_price, battery, grids, value)[0]
+    return powers

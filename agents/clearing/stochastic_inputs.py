@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.arrays import Floats, Ints, Places
 
 
 class BatteryCell(NamedTuple):
@@ -87,12 +87,16 @@ class Grids(NamedTuple):
 class Moves(NamedTuple):
     """Where a step of ``hours`` takes stored energy, by plant power (Q) and generator power (G).
 
-    ``first``, ``end`` (Q, G): the energies from which the move stays within the store, a run. ``below`` (Q, G, E): grid
-    point at or below the energy after it. ``part`` (Q, G, E): share of the way from there to the next point.
+    In runs of energies that lie side by side before and after the move, shape (runs,) each: ``power``, ``generator``:
+    their places on the grids; ``first``: the first energy; ``length``: how many; ``below``: grid point at or below the
+    first energy after the move. ``part`` (Q, G, E): share of the way from the point below to the next one. Places are
+    unsigned, so that compiled loops over a run need not look for negative ones and become vectors.
     """
 
     hours: float
-    first: Ints
-    end: Ints
-    below: Ints
+    power: Places
+    generator: Places
+    first: Places
+    length: Places
+    below: Places
     part: Floats

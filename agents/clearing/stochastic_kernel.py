@@ -12,9 +12,11 @@ from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _compiled = kernel(error_model="numpy")
+_inlined = kernel(error_model="numpy", inline="always")
+"""Of what is called for every point of a grid or curve: a call with so many arguments takes longer than its work."""
 
 
-@_compiled
+@_inlined
 def hinge(x: float, low: float, high: float, price: float) -> float:
     """Return ``price`` times the distance of ``x`` from ``low..high``.
 
@@ -31,7 +33,7 @@ def hinge(x: float, low: float, high: float, price: float) -> float:
     return 0.0
 
 
-@_compiled
+@_inlined
 def level_cost(grid: float, low: float, high: float, price: float, shed_mw: float, shed_price: float) -> float:
     """Return the cost of grid power beyond the caps, money per step; up to ``shed_mw`` above the cap is shed.
 
@@ -52,7 +54,7 @@ def level_cost(grid: float, low: float, high: float, price: float, shed_mw: floa
     return 0.0
 
 
-@_compiled
+@_inlined
 def between(values: Floats, place: float) -> float:
     """Return ``values`` at a fractional index, linear between points, the end values outside."""
     last = len(values) - 1
@@ -65,7 +67,7 @@ def between(values: Floats, place: float) -> float:
     return float(values[k] + part * (values[k + 1] - values[k]))
 
 
-@_compiled
+@_inlined
 def between_both(values: Floats, row: float, column: float) -> float:
     """Return a table at fractional indices, bilinear, the edges outside."""
     rows = len(values) - 1
@@ -83,25 +85,29 @@ def reach(dt: float, battery: BatteryCell, grids: Grids) -> Moves:
     """Return where each energy ends after ``dt`` hours at each plant and generator power."""
     energy, power, generator = grids.energy_mwh, grids.power_mw, grids.generator_mw
     ne, shape, de = len(energy), (len(power), len(generator)), energy[1] - energy[0]
-    first, end = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    below, part = np.zeros((*shape, ne), dtype=np.int64), np.zeros((*shape, ne))
-    tolerance = 1e-9 * battery.unit_mw
+    part, runs = np.zeros((*shape, ne)), np.zeros((5, shape[0] * shape[1] * ne), dtype=np.int64)
+    tolerance, run = 1e-9 * battery.unit_mw, -1
     for m in range(len(power)):
         for g in range(len(generator)):
             b = power[m] - generator[g]
             if b < -battery.charge_mw - tolerance or b > battery.discharge_mw + tolerance:
                 continue
             moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
+            before = -2
             for i in range(ne):
                 after = energy[i] - moved
                 if after < energy[0] - tolerance or after > energy[ne - 1] + tolerance:
                     continue
                 place = min(max((after - energy[0]) / de, 0.0), ne - 1.0)
                 k = min(int(place), ne - 2)
-                below[m, g, i], part[m, g, i] = k, place - k
-                first[m, g] = i if end[m, g] == 0 else first[m, g]
-                end[m, g] = i + 1
-    return Moves(dt, first, end, below, part)
+                part[m, g, i] = place - k
+                if k != before + 1:
+                    run += 1
+                    runs[0, run], runs[1, run], runs[2, run], runs[4, run] = m, g, i, k
+                runs[3, run] += 1
+                before = k
+    places = runs[:, : run + 1].astype(np.uint64)
+    return Moves(dt, places[0], places[1], places[2], places[3], places[4], part)
 
 
 @_compiled
@@ -109,47 +115,57 @@ def act(  # noqa: PLR0917
     work: Floats,
     value: Floats,
     caps: Floats,
-    price: float,
+    prices: Floats,
     generator_price: float,
     battery: BatteryCell,
     grids: Grids,
     moves: Moves,
 ) -> None:
-    """Fill ``work`` (Q, E): least cost of a step that ends at plant power q, over the split into generator and battery.
+    """Fill ``work`` (K, Q, E): least cost of a step that ends at plant power q, over the split into generator, battery.
 
     ``W(q, e) = caps[q] + min_g dt (generator_price g - price b + wear b+) + V(q, e - moved(b))`` with ``b = q - g``.
 
     Args:
-        work: Result, money, shape (Q, E).
+        work: Result, money, shape (K, Q, E).
         value: Expected cost after the step, money, shape (Q, E).
         caps: Expected cost of grid power by plant power, money, shape (Q,).
-        price: What the battery trades at, per MWh.
+        prices: What the battery may trade at, per MWh, shape (K,).
         generator_price: Net cost of the generator's energy, per MWh.
         battery: The battery.
         grids: The grids.
         moves: What a step of its length can do, from ``reach``.
     """
-    power, generator, dt = grids.power_mw, grids.generator_mw, moves.hours
-    work[:, :] = np.inf
-    for m in range(len(power)):
-        for g in range(len(generator)):
-            b = power[m] - generator[g]
-            cost = caps[m] + dt * (generator_price * generator[g] - price * b + battery.wear_per_mwh * max(b, 0.0))
-            for i in range(moves.first[m, g], moves.end[m, g]):
-                k = moves.below[m, g, i]
-                worth = cost + value[m, k] + moves.part[m, g, i] * (value[m, k + 1] - value[m, k])
-                work[m, i] = min(work[m, i], worth)
+    power, generator, dt, one = grids.power_mw, grids.generator_mw, moves.hours, np.uint64(1)
+    work[:, :, :] = np.inf
+    for run in range(len(moves.power)):
+        m, g, first, below = moves.power[run], moves.generator[run], moves.first[run], moves.below[run]
+        b = power[m] - generator[g]
+        for n in range(len(prices)):
+            wear = battery.wear_per_mwh * max(b, 0.0)
+            cost = caps[m] + dt * (generator_price * generator[g] - prices[n] * b + wear)
+            for i in range(moves.length[run]):
+                low = value[m, below + i]
+                worth = cost + low + moves.part[m, g, first + i] * (value[m, below + i + one] - low)
+                work[n, m, first + i] = min(work[n, m, first + i], worth)
 
 
 @_compiled
 def window_minima(work: Floats, narrow: int, out: Floats) -> None:
-    """Fill ``out`` (2, Q + narrow + 1, E): least of ``work[x - narrow:]`` over ``narrow`` and ``narrow + 1`` rows."""
+    """Fill ``out`` (2, Q + narrow + 1, E): least of ``work[x - narrow:]`` over ``narrow`` and ``narrow + 1`` rows.
+
+    A window is the lesser of two shorter ones that cover it, so its width doubles from pass to pass.
+    """
     nq, ne = work.shape
     out[:, :, :] = np.inf
-    for place in range(narrow, 0, -1):
-        for m in range(nq):
+    if narrow > 0:
+        out[0, 1 : nq + 1] = work
+    width = 1
+    while width < narrow:
+        shift = min(width, narrow - width)
+        for x in range(nq + narrow, shift - 1, -1):
             for i in range(ne):
-                out[0, m + place, i] = min(out[0, m + place, i], work[m, i])
+                out[0, x, i] = min(out[0, x, i], out[0, x - shift, i])
+        width += shift
     out[1] = out[0]
     for m in range(nq):
         for i in range(ne):
@@ -283,9 +299,8 @@ def backward(
                 caps[m] += cost / nk
         changes = net[h] - net[h - 1] + ramps.deviation_mw[h]
         nodes = 1 if price_dev[h, -1] == 0.0 else len(work)
-        for k in range(nodes):
-            paid = course.price_per_mwh[h] + price_dev[h, k]
-            act(work[k], value, caps, paid, course.generator_price_per_mwh[h], battery, grids, moves)
+        paid = course.price_per_mwh[h] + price_dev[h, :nodes]
+        act(work[:nodes], value, caps, paid, course.generator_price_per_mwh[h], battery, grids, moves)
         value[:, :] = 0.0
         for k in range(nodes):
             mine = changes if nodes == 1 else changes[ramps.price_node == k]

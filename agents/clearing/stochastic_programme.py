@@ -8,7 +8,7 @@ two say all. The kernels are in ``agents.clearing.stochastic_kernel`` and
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from agents.assets.registry import rows_where, store_of, store_rows, type_of
 from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.penalties import deviations
 from agents.clearing.problem import ClearingProblem
-from agents.clearing.stochastic_action import action_cost, best_action, best_generation
+from agents.clearing.stochastic_action import action_cost, best_action, best_actions, best_generation
 from agents.clearing.stochastic_inputs import BatteryCell, Course, FirstSlot, GridLevel, Grids, Ramps
 from agents.clearing.stochastic_kernel import backward, between_both
 from vpp.numerics.arrays import Floats
@@ -216,7 +216,7 @@ def first_generation(programme: Programme) -> float:
     generator = _generator(problem, row)
     if row is None or generator is None:
         return 0.0
-    fixed = float(binding_values(problem)[row, 0])
+    fixed = float(binding_values(problem, steps=1)[row, 0])
     if not math.isnan(fixed):
         return fixed
     swing = generator.ramp_mw_per_h * float(problem.step_h[0])
@@ -255,9 +255,42 @@ def best_power(programme: Programme, generation_mw: float, offset_mw: float) -> 
     return float(power), float(cost)
 
 
-def at_price(programme: Programme, price_per_mwh: float) -> Programme:
-    """Return the programme with another price in the slot decided; what follows it stays as it was."""
-    return replace(programme, now=programme.now._replace(price_per_mwh=price_per_mwh))
+@dataclass(frozen=True, slots=True)
+class ActionCurve:
+    """Points at which a first action is asked for, shape (P,) each.
+
+    ``places``: -1 at the first end, 0 at the programme itself, 1 at the last end. ``offsets_mw``: how far net load is
+    off its expectation. ``prices_per_mwh``: price of the slot decided. ``first``, ``last``: values after the slot at
+    the ends (E, Q); between an end and the programme they are interpolated.
+    """
+
+    places: Floats
+    offsets_mw: Floats
+    prices_per_mwh: Floats
+    first: Floats
+    last: Floats
+
+
+def best_powers(programme: Programme, generation_mw: float, curve: ActionCurve) -> Floats:
+    """Return the battery's best power at h = 0 at each point of a curve, MW, shape (P,)."""
+    net = float(programme.problem.net_mw[0])
+    return np.asarray(
+        best_actions(
+            curve.places,
+            curve.offsets_mw,
+            curve.prices_per_mwh,
+            generation_mw,
+            net,
+            net - programme.problem.state.grid_mw,
+            programme.first_step_mw,
+            programme.now,
+            programme.battery,
+            programme.grids,
+            curve.first,
+            programme.value,
+            curve.last,
+        )
+    )
 
 
 def water_value(programme: Programme, soc: float, plant_mw: float) -> float:

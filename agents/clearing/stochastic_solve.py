@@ -21,9 +21,11 @@ from agents.clearing.plan_reasons import say_binding
 from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, seen
 from agents.clearing.solve import cost_if, solve
 from agents.clearing.stochastic_programme import (
+    ActionCurve,
     Programme,
     applies,
     best_power,
+    best_powers,
     first_generation,
     induce,
     water_value,
@@ -58,12 +60,11 @@ def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
     plan = _plan(programme, generation, power)
     spread = max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
     offsets = np.linspace(-SPREADS * spread, SPREADS * spread, CURVE_POINTS)
-    ends = [induce(seen(problem, plan, float(problem.net_mw[0] + offset))).value for offset in offsets[[0, -1]]]
+    first, last = (induce(seen(problem, plan, float(problem.net_mw[0] + offset))).value for offset in offsets[[0, -1]])
     powers = np.zeros((len(problem.assets), CURVE_POINTS))
-    for k, offset in enumerate(offsets):
-        share = abs(float(offset)) / float(offsets[-1])
-        value = (1.0 - share) * programme.value + share * ends[0 if offset < 0 else 1]
-        powers[programme.row, k], _ = best_power(replace(programme, value=value), generation, float(offset))
+    prices = np.full(CURVE_POINTS, programme.now.price_per_mwh)
+    curve = ActionCurve(offsets / offsets[-1], offsets, prices, first, last)
+    powers[programme.row] = best_powers(programme, generation, curve)
     return replace(plan, curve_net_mw=problem.net_mw[0] + offsets, curve_mw=powers)
 
 
@@ -115,6 +116,6 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
         fixed[:, 0] = plan.power_mw[:, 0]
         for row, power in rows.items():
             fixed[row, 0] = power
-        clipped = binding_values(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))[:, 0]
+        clipped = binding_values(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), steps=1)[:, 0]
         costs[name] = programme.cost_of(clipped) - chosen
     return costs

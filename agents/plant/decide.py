@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -125,13 +126,17 @@ def _grid_before(zone: Zone, state: PlantState, closed: int) -> float | None:
     return expected - sum(settled.power_mw.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chooser:
     """How decisions are made: the zone, the clearing, and whether alternatives are priced (three more solves)."""
 
     zone: Zone
     clear: build_problem.Clear
     explore: bool
+
+    @cached_property
+    def _zone_hash(self) -> str:
+        return self.zone.config_hash
 
     def choose(self, inputs: DecisionInputs) -> Choice:
         """Return the decision for the slot after ``inputs.closed``, which is settled already."""
@@ -158,6 +163,7 @@ class Chooser:
             spec_hash=None if actor is None else actor.spec_hash,
             model_id=None if actor is None else actor.model_id,
             receipt=Receipt(offsets={policy: last.place for policy, last in sorted(inputs.bids.items())}),
+            zone_hash=self._zone_hash,
         )
         decision, setpoints = messages_of(zone, outcome, grounds)
         conditions = self._conditions(inputs, outcome, asked_for)
@@ -305,6 +311,7 @@ class Chooser:
             verdicts=[OrderVerdict(order_id=order.order_id, action="hold", outcome="accepted")],
             model_id=None,
             receipt=Receipt(offsets={"order": (origin.topic, origin.partition, origin.offset)}),
+            zone_hash=self._zone_hash,
         )
         decision, setpoints = messages_of(zone, outcome, grounds)
         condition = {f"hold-{order.order_id}": hold(order)}

@@ -13,7 +13,7 @@ import numpy as np
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import store_of, type_of
 from agents.assets.state import AssetState
-from agents.assets.twin import deliver
+from agents.assets.twin import delivered_mw
 from agents.clearing.checker import SetpointVerdict, check
 from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import ClearingProblem, Plan
@@ -83,6 +83,7 @@ class Grounds:
     verdicts: list[OrderVerdict]
     model_id: str | None
     receipt: Receipt
+    zone_hash: str
     spec_hash: str | None = None
 
 
@@ -210,7 +211,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
         alternatives=outcome.alternatives,
         spec_hash=grounds.spec_hash,
         model_id=grounds.model_id,
-        versions={**outcome.versions, "zone": zone.config_hash},
+        versions={**outcome.versions, "zone": grounds.zone_hash},
     )
     decision_id = hashlib.blake2b(encode(decision), digest_size=12).hexdigest()
     decision = msgspec.structs.replace(decision, decision_id=decision_id, receipt=grounds.receipt)
@@ -310,11 +311,8 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
     asset = zone.assets[row]
     if len(at) == 0 or store_of(asset) is None:
         return []
-    start = AssetState.of(problem.state, row)
-    return [
-        (_mw(zone, float(value)), _mw(zone, deliver(asset, start, float(power), zone.step.hours).power_mw))
-        for value, power in zip(at, power_mw[row], strict=True)
-    ]
+    given_mw = delivered_mw(asset, AssetState.of(problem.state, row), power_mw[row].tolist(), zone.step.hours)
+    return [(_mw(zone, value), _mw(zone, power)) for value, power in zip(at.tolist(), given_mw, strict=True)]
 
 
 def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVerdict, order: Order | None) -> str:
@@ -372,7 +370,7 @@ def _duals(zone: Zone, plan: Plan) -> Duals:
 
 
 def _row(values: Floats, decimals: int) -> list[float]:
-    return [round(float(value), decimals) + 0.0 for value in values]
+    return [round(value, decimals) + 0.0 for value in values.tolist()]
 
 
 def _mw(zone: Zone, value: float) -> float:

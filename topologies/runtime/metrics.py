@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -40,6 +41,7 @@ class WorkerMetrics:
         self._newest_s = 0.0
         self._bands: dict[tuple[str, Target], tuple[datetime, float, float]] = {}
         self._models: dict[tuple[str, Target], str] = {}
+        self._counters: dict[tuple[str, str], list[tuple[str, Counter, Counter]]] = {}  # finding them takes 1 µs each
         worker, registry = ["topology"], self.registry
 
         def own(kind: Any, name: str, text: str, **options: Any) -> Any:
@@ -194,10 +196,15 @@ class WorkerMetrics:
         self._model.labels(zone, target.value, model_id).set(1)
 
     def _observe_ledger(self, entry: LedgerEntry) -> None:
-        for part in MONEY:
-            amount = getattr(entry, part) or 0.0
-            for sign, counted in (("plus", amount), ("minus", -amount)):
-                self._money.labels(entry.zone, entry.currency, part, sign).inc(max(counted, 0.0))
+        counters = self._counters.get((entry.zone, entry.currency))
+        if counters is None:
+            of_part = functools.partial(self._money.labels, entry.zone, entry.currency)
+            counters = [(part, of_part(part, "plus"), of_part(part, "minus")) for part in MONEY]
+            self._counters[entry.zone, entry.currency] = counters
+        for part, plus, minus in counters:
+            amount = getattr(entry, part)
+            if amount:
+                (plus if amount > 0 else minus).inc(abs(amount))
 
 
 def decision_outcome(decision: Decision) -> str:

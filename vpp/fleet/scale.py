@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PLACES = 6
 
@@ -26,6 +27,7 @@ class PowerScale:
     decimals: int
 
     @staticmethod
+    @lru_cache(maxsize=4096)
     def of(reference_mw: float) -> PowerScale:
         """Return the scale of a reference power.
 

@@ -171,7 +171,7 @@ class Zone(Strict):
     @property
     def step(self) -> Step:
         """The zone's slot length."""
-        return Step(self.step_min)
+        return Step.of(self.step_min)
 
     @property
     def region_scale(self) -> PowerScale:

@@ -149,6 +149,25 @@ def move_to(value: Floats, price: float, hours: float, position: float, cell: Ce
 
 
 @kernel  # pragma: no cover
+def settled(values: Floats, prices: Floats, stored: Floats, paid: float, hours: float, cell: Cell) -> Floats:
+    """Return the stored energy after a step and the money that it moved for, of several batteries, shape (2, n).
+
+    Args:
+        values: Value after the step of each battery, shape (n, points).
+        prices: Price per MWh that each acts on, shape (n,).
+        stored: Stored energy of each before it, MWh, shape (n,).
+        paid: Price per MWh that moves are paid at.
+        hours: Length of the step.
+        cell: As ``Cell``.
+    """
+    out = np.empty((2, len(values)))
+    for n in range(len(values)):
+        after = move_to(values[n], prices[n], hours, stored[n] / cell[0], cell) * cell[0]
+        out[0, n], out[1, n] = after, cash((after - stored[n]) / cell[0], paid, cell)
+    return out
+
+
+@kernel  # pragma: no cover
 def before_steps(prices: Floats, hours: Floats, final: Floats, cell: Cell) -> Floats:
     """Return the value before the first of the given steps, per grid point.
 
