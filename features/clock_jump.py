@@ -43,7 +43,7 @@ class Held(msgspec.Struct):
     offset: int
 
 
-class SlotClock(msgspec.Struct):
+class SlotClock(msgspec.Struct, omit_defaults=True):
     """The pace of a zone's slots by the broker's clock, and the records that are ahead of it.
 
     Attributes:

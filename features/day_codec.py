@@ -1,10 +1,12 @@
 """Lossless compression of one day of a channel: telemetry has few decimals, so most days fit whole numbers.
 
-A part is a row number, a mode, the least code and then one code per slot, little-endian. In the modes of whole numbers
-a value is ``(least + code) / 10^decimals``, and the largest code stands for a missing one; they are taken only where
-that gives back every value bit for bit. Sums of such values, as net load is one, miss the nearest of them by a few of
-the smallest steps of a float: in those modes one signed byte per slot follows, the number of steps. Otherwise the
-values follow as they are (float64, NaN = missing).
+A part is a row number and a mode, then what the mode says. Where ``whole / 10^decimals`` gives back every value bit for
+bit, the differences of neighbouring whole numbers follow (``vpp.numerics.rice``). Sums of such values, as net load is
+one, miss the nearest of them by a few of the smallest steps of a float: the numbers of these steps follow. Where values
+are missing, a number for each slot follows first that says so; a missing value repeats the one before. Values that are
+no such whole numbers follow as they are (float64, NaN = missing).
+
+Parts of an earlier form, which had a code of one width for each slot, are still read.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ import struct
 
 import numpy as np
 
+from vpp.numerics import rice
 from vpp.numerics.arrays import Bytes, Floats, Ints
 from vpp.numerics.compiled import kernel
 
-PART = struct.Struct("<HBq")
+PART = struct.Struct("<HB")
+_OLD_LEAST = struct.Struct("<q")
 _RAW = 0
-_STEPS = 64
+_STEPS, _GAPS, _WHOLE = 4, 8, 128
+"""Marks of a mode of whole numbers, beside its decimals: with steps, with missing values."""
+
+_OLD_STEPS = 64
 _MOST_STEPS = 127
-_WIDTHS = (1, 2, 4)
 _SCALES = np.array([1.0, 10.0, 100.0, 1000.0])
 _EXACT = 2.0**53
 _HEAD = PART.size
@@ -35,22 +41,30 @@ def pack(data: Floats, rows: Ints, first: int, count: int) -> tuple[int, bytes]:
         first: First column.
         count: Number of columns: the slots of a day.
     """
-    out = np.empty(len(rows) * (_HEAD + 8 * count), dtype=np.uint8)
+    out = rice.room(len(rows) * (_HEAD + 3 * count))
     parts, end = _pack(data, rows, first, count, _SCALES, out)
     return parts, out[:end].tobytes()
 
 
 def unpack(chunk: bytes, at: int, count: int) -> tuple[int, Floats, int]:
     """Return row number and values (count,) of the part that begins at byte ``at``, and where it ends."""
-    row, mode, least = PART.unpack_from(chunk, at)
-    at += _HEAD
+    row, mode = PART.unpack_from(chunk, at)
+    if mode & _WHOLE:
+        values = np.empty(count)
+        return row, values, _unpack(np.frombuffer(chunk, np.uint8), at + _HEAD, mode, _SCALES, values)
+    (least,) = _OLD_LEAST.unpack_from(chunk, at + _HEAD)
+    at += _HEAD + _OLD_LEAST.size
     if mode == _RAW:
         return row, np.frombuffer(chunk, "<f8", count, at).copy(), at + 8 * count
-    decimals, width = divmod(mode % _STEPS, 8)
+    return _unpack_old(chunk, at, row, mode, least, count)
+
+
+def _unpack_old(chunk: bytes, at: int, row: int, mode: int, least: int, count: int) -> tuple[int, Floats, int]:
+    decimals, width = divmod(mode % _OLD_STEPS, 8)
     codes = np.frombuffer(chunk, f"<u{width}", count, at)
     at += width * count
     values = (codes.astype(np.float64) + least) / _SCALES[decimals]
-    if mode >= _STEPS:
+    if mode >= _OLD_STEPS:
         values = (values.view(np.int64) + np.frombuffer(chunk, np.int8, count, at)).view(np.float64)
         at += count
     values[codes == 2 ** (8 * width) - 1] = np.nan
@@ -63,39 +77,66 @@ def _pack(data: Floats, rows: Ints, first: int, count: int, scales: Floats, out:
     at = 0
     for row in rows:
         values = data[row, first : first + count].copy()
-        if np.isnan(values).all():
+        missing = np.isnan(values)
+        if missing.all():
             continue
         parts += 1
-        decimals, least, most, has_steps = _whole(values, scales)
-        width = 0
-        if decimals >= 0:
-            for w in _WIDTHS:
-                if most - least < 2.0 ** (8 * w) - 1.0:
-                    width = w
-                    break
-        mode = decimals * 8 + width + (_STEPS if has_steps else 0)
-        at = _write(row, 2, at, out)
-        at = _write(mode if width else _RAW, 1, at, out)
-        at = _write(int(least) if width else 0, 8, at, out)
+        decimals, has_steps = _whole(values, scales)
         bits = values.view(np.int64)
-        if not width:
+        at = _write(row, 2, at, out)
+        if decimals < 0:
+            at = _write(_RAW, 1, at, out)
+            at = _write(0, 8, at, out)
             for i in range(count):
                 at = _write(bits[i], 8, at, out)
             continue
+        has_gaps = missing.any()
+        at = _write(_WHOLE + decimals + (_STEPS if has_steps else 0) + (_GAPS if has_gaps else 0), 1, at, out)
         scaled = np.rint(values * scales[decimals])
+        changes = np.zeros(count, dtype=np.int64)
+        steps = np.zeros(count, dtype=np.int64)
+        before = 0
         for i in range(count):
-            code = (1 << 8 * width) - 1 if np.isnan(values[i]) else int(scaled[i] - least)
-            at = _write(code, width, at, out)
+            if not missing[i]:
+                changes[i] = int(scaled[i]) - before
+                before = int(scaled[i])
+        if has_gaps:
+            at = rice.write(missing.astype(np.int64), out, at)
+        at = rice.write(changes, out, at)
         if has_steps:
             nearest = (scaled / scales[decimals]).view(np.int64)
             for i in range(count):
-                at = _write(0 if np.isnan(values[i]) else bits[i] - nearest[i], 1, at, out)
+                if not missing[i]:
+                    steps[i] = bits[i] - nearest[i]
+            at = rice.write(steps, out, at)
     return parts, at
 
 
 @kernel
-def _whole(values: Floats, scales: Floats) -> tuple[int, float, float, bool]:
-    """Return the fewest decimals that give every value back, least and largest whole number, and whether with steps.
+def _unpack(data: Bytes, at: int, mode: int, scales: Floats, values: Floats) -> int:
+    count = values.shape[0]
+    missing, numbers = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    if mode & _GAPS:
+        at = rice.read(data, at, missing)
+    at = rice.read(data, at, numbers)
+    whole = 0
+    for i in range(count):
+        whole += numbers[i]
+        values[i] = whole / scales[mode & 3]
+    if mode & _STEPS:
+        at = rice.read(data, at, numbers)
+        bits = values.view(np.int64)
+        for i in range(count):
+            bits[i] += numbers[i]
+    for i in range(count):
+        if missing[i]:
+            values[i] = np.nan
+    return at
+
+
+@kernel
+def _whole(values: Floats, scales: Floats) -> tuple[int, bool]:
+    """Return the fewest decimals that give every value back, and whether with steps.
 
     -1 decimals: none do.
     """
@@ -104,8 +145,6 @@ def _whole(values: Floats, scales: Floats) -> tuple[int, float, float, bool]:
             scaled = np.rint(values * scales[decimals])
             nearest = (scaled / scales[decimals]).view(np.int64)
             bits = values.view(np.int64)
-            least = np.inf
-            most = -np.inf
             fits = True
             for i in range(values.shape[0]):
                 if np.isnan(values[i]):
@@ -114,11 +153,9 @@ def _whole(values: Floats, scales: Floats) -> tuple[int, float, float, bool]:
                 if not abs(scaled[i]) < _EXACT or negative_zero or abs(bits[i] - nearest[i]) > most_steps:
                     fits = False
                     break
-                least = min(least, scaled[i])
-                most = max(most, scaled[i])
             if fits:
-                return decimals, least, most, most_steps > 0
-    return -1, 0.0, 0.0, False
+                return decimals, most_steps > 0
+    return -1, False
 
 
 @kernel

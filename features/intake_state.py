@@ -42,7 +42,7 @@ class Ticks:
         return [(round(total / n, 6), n / count) for _, (total, n) in sorted(self.frequency.items())]
 
 
-class ReadingMean(msgspec.Struct):
+class ReadingMean(msgspec.Struct, omit_defaults=True):
     """Mean power of one asset over the readings of a slot (MW), and the rest of the newest reading."""
 
     at: float
@@ -63,7 +63,7 @@ class ReadingMean(msgspec.Struct):
         return msgspec.structs.replace(self.newest, power_mw=power)
 
 
-class SlotReadings(msgspec.Struct):
+class SlotReadings(msgspec.Struct, omit_defaults=True):
     """Readings of assets that gateways sent within one slot that is not closed."""
 
     assets: dict[str, ReadingMean] = {}
@@ -78,7 +78,7 @@ class SlotReadings(msgspec.Struct):
                 mean.add(at, reading)
 
 
-class IntakeHead(msgspec.Struct):
+class IntakeHead(msgspec.Struct, omit_defaults=True):
     """The small part of the state that changes with every slot; ``faults``: episodes under way.
 
     ``first``: from here to ``last`` every slot was closed. ``revisions``: of the slots that were corrected. ``ring``:

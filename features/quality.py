@@ -66,7 +66,7 @@ def _text(value: float) -> str:
 _MARKS = _marks()
 
 
-class Checks(msgspec.Struct):
+class Checks(msgspec.Struct, omit_defaults=True):
     """What the checks remember of a zone.
 
     ``run``: channel to (last value, how many slots it has stood still). ``seen``: channel to the lowest and highest

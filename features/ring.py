@@ -205,7 +205,7 @@ class SlotRing:
         oldest_day = self.oldest // self._per_day
         for key in self._changed.take():
             assert isinstance(key.part, tuple)
-            depth, day = key.part
+            depth, day = map(int, key.part)
             if day >= max(self._head_day - depth, oldest_day):
                 out[key.name] = self._pack(depth, day)
                 self._chunks.add((depth, day))

@@ -116,7 +116,7 @@ def _bid_of(
     first: list[float] | None = None,
     withheld: str | None = None,
 ) -> ActorBid:
-    factor, decimals = zone.share.factor, zone.served_scale.decimals
+    factor, decimals = zone.share.factor, zone.served_scale.forecast_decimals
     quantiles = forecast.net_load
     limit = zone.limits.ramp_limit_mw
     has_forecast = served is not None and first is not None

@@ -18,7 +18,7 @@ from agents.clearing.problem import Bands, ClearingInputs, ClearingProblem, Plan
 from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
 from agents.plant.orders_in_force import Asked, asked, within_reach
 from agents.plant.settlement import potential_mw
-from agents.plant.state import Bid, DecidedPlan, LastBid
+from agents.plant.state import Bid, DecidedPlan, PlacedBid
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Order, SlotClosed, TraderBid
@@ -282,7 +282,7 @@ def potentials_now(zone: Zone, observation: SlotClosed | None) -> dict[str, floa
     return {asset_id: output for asset_id, output in outputs.items() if not np.isnan(output)}
 
 
-def basis_of(last: Mapping[str, LastBid]) -> Basis:
+def basis_of(last: Mapping[str, PlacedBid]) -> Basis:
     """Return the bids to clear from the last bid of each policy."""
     return basis_of_bids({policy: entry.bid for policy, entry in last.items()})
 

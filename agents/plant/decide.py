@@ -27,7 +27,7 @@ from agents.plant.decision_record import (
 from agents.plant.order_account import counted_assets, limited
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
 from agents.plant.settlement import is_distrusted
-from agents.plant.state import AssetKept, Counted, DecidedPlan, LastBid, PlantState, fleet_state, reach_of
+from agents.plant.state import AssetKept, Counted, DecidedPlan, PlacedBid, PlantState, fleet_state, reach_of
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     REFLEXES,
@@ -70,7 +70,7 @@ class DecisionInputs:
     grid_mw: float | None
     blind_slots: int
     orders: list[Order]
-    bids: Mapping[str, LastBid]
+    bids: Mapping[str, PlacedBid]
     observation: SlotClosed | None
     missing: list[MissingBid]
     previous: DecidedPlan | None

@@ -32,7 +32,7 @@ LEAST_CHANGE = 1e-3
 """Change of SoC in a slot below which a reading may stand still."""
 
 
-class Conduct(msgspec.Struct):
+class Conduct(msgspec.Struct, omit_defaults=True):
     """What is remembered of how an asset follows.
 
     ``astray``: judged slots in a row away from the setpoint. ``agreed``: that followed since a trial began.

@@ -18,7 +18,7 @@ from vpp.messages import LedgerEntry, Trade
 ZONE_ROW = "zone"
 
 
-class SettledSlot(msgspec.Struct):
+class SettledSlot(msgspec.Struct, omit_defaults=True):
     """What is known of one settled slot; enough to compute its money again.
 
     ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets

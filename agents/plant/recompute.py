@@ -15,7 +15,7 @@ from agents.plant.decide import Chooser, DecisionInputs
 from agents.plant.decision_record import previous_plan
 from agents.plant.following import Conduct
 from agents.plant.recorded_problem import Unsolved, reopen
-from agents.plant.state import AssetKept, DecidedPlan, LastBid
+from agents.plant.state import AssetKept, DecidedPlan, PlacedBid
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetSnapshot, Decision, Engine, PlanNote
@@ -128,7 +128,7 @@ def _recorded_inputs(zone: Zone, decision: Decision) -> DecisionInputs:
         grid_mw=state.grid_mw,
         blind_slots=state.blind_slots,
         orders=decision.orders,
-        bids={policy: LastBid(bid, ("", 0, 0)) for policy, bid in decision.bids.items()},
+        bids={policy: PlacedBid(bid, ("", 0, 0)) for policy, bid in decision.bids.items()},
         observation=state.observation,
         missing=decision.missing,
         previous=revised or previous_plan(zone, decision),

@@ -25,8 +25,8 @@ from agents.plant.state import (
     MEMORY_DAYS,
     AssetKept,
     LateCorrection,
+    PlacedBid,
     PlantState,
-    WaitingBids,
     asset_at_rest,
     changed_values,
     load_state,
@@ -130,13 +130,10 @@ class PlantReducer:
             return self._late_bid(state, index, policy, bid, origin)
         if policy in head.ended:
             head.ended.remove(policy)
-        waiting = state.waiting.setdefault(index, WaitingBids({}, {}))
-        if policy in waiting.bids:
+        if policy in state.waiting.get(index, {}):
             return []
-        waiting.bids[policy] = bid
-        waiting.places[policy] = (origin.topic, origin.partition, origin.offset)
-        state.changed.mark("waiting", index)
-        return self._close_until(state, index) if len(waiting.bids) == len(self._policies) else []
+        state.wait(index, PlacedBid(bid, (origin.topic, origin.partition, origin.offset)))
+        return self._close_until(state, index) if len(state.waiting[index]) == len(self._policies) else []
 
     def _late_bid(
         self, state: PlantState, index: int, policy: str, bid: ActorBid | TraderBid, origin: Origin
@@ -144,7 +141,8 @@ class PlantReducer:
         """What comes after a decision decides nothing; its observation settles once where the slot had none."""
         last = state.last.get(policy)
         if bid.horizon_min and (last is None or last.bid.slot < bid.slot):
-            state.keep_bid(bid, (origin.topic, origin.partition, origin.offset))
+            state.keep_last(index, PlacedBid(bid, (origin.topic, origin.partition, origin.offset)))
+            state.mark_bid(policy, index)
         old = state.settled.get(index)
         if old is None or old.observed:
             return []
@@ -194,12 +192,11 @@ class PlantReducer:
 
     def _close(self, state: PlantState, index: int) -> list[Output]:
         head = state.head
-        waiting = state.waiting.pop(index, WaitingBids())
+        waiting = state.waiting.pop(index, {})
         state.changed.mark("head")
-        state.changed.mark("waiting", index)
-        observation = next((waiting.bids[p].observation for p in self._policies if p in waiting.bids), None)
+        observation = next((waiting[p].bid.observation for p in self._policies if p in waiting), None)
         outputs = self._settle(state, index, observation)
-        outputs += self._decide(state, index, observation, self._take_bids(state, waiting))
+        outputs += self._decide(state, index, observation, self._take_bids(state, index, waiting))
         due = [late for late in head.late if late.after <= index]
         head.late = [late for late in head.late if late.after > index]
         for late in due:
@@ -282,21 +279,24 @@ class PlantReducer:
                 state.keep_settled(after)
         return outputs
 
-    def _take_bids(self, state: PlantState, waiting: WaitingBids) -> list[MissingBid]:
+    def _take_bids(self, state: PlantState, index: int, waiting: Mapping[str, PlacedBid]) -> list[MissingBid]:
         """Remember the bids of a closing slot; return the policies without one."""
         missing: list[MissingBid] = []
         for policy in self._policies:
-            bid = waiting.bids.get(policy)
-            if bid is None:
+            placed = waiting.get(policy)
+            if placed is None:
                 missing.append(MissingBid(policy=policy, cause="no_bid"))
-            elif bid.not_ready:
-                missing.append(MissingBid(policy=policy, cause="not_ready", detail=bid.reason))
-                state.last.pop(policy, None)
-                state.changed.mark("last", policy)
-            elif not bid.horizon_min:
-                missing.append(MissingBid(policy=policy, cause="empty", detail=bid.reason))
-            else:
-                state.keep_bid(bid, waiting.places[policy])
+                continue
+            bid = placed.bid
+            if bid.horizon_min and not bid.not_ready:
+                state.keep_last(index, placed)
+                continue
+            state.mark_bid(policy, index)
+            if bid.not_ready:
+                state.forget_last(policy)
+            missing.append(
+                MissingBid(policy=policy, cause="not_ready" if bid.not_ready else "empty", detail=bid.reason)
+            )
         return missing
 
     def _decide(

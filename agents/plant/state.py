@@ -1,7 +1,7 @@
 """State of the plant for one zone, kept as small values, each under its own name.
 
 ``head``: the fleet and where the plant stands. ``plan``: the setpoints in force and the plan behind them.
-``last:POLICY``: each policy's last bid. ``waiting:INDEX``: the bids of one slot that is not decided yet.
+``bid:POLICY.INDEX``: a bid that waits for its slot to be decided, or a policy's last one.
 ``settled:CHUNK``: a dozen settled slots, for corrections. ``orders``: the orders in force.
 """
 
@@ -28,7 +28,7 @@ from vpp.streams.reducer import Load
 from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
 
 _SHAPE = "plant-1"
-_AS_TEXT = frozenset({"plan", "waiting", "last"})
+_AS_TEXT = frozenset({"plan", "bid"})
 """Kinds of values that came or go as messages: JSON keeps them whole."""
 
 CHUNK_SLOTS = 12
@@ -38,7 +38,7 @@ Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 
 
-class AssetKept(msgspec.Struct):
+class AssetKept(msgspec.Struct, omit_defaults=True):
     """One asset at the end of the last settled slot.
 
     ``soc`` (0-1) is None for assets without a store. ``measured``: telemetry, not the twin, says so. ``silent_slots``:
@@ -73,7 +73,7 @@ class AssetKept(msgspec.Struct):
         return AssetState(soc, self.power_mw, self.running_min, self.ready_in_min, self.available)
 
 
-class Planned(msgspec.Struct):
+class Planned(msgspec.Struct, omit_defaults=True):
     """The setpoint in force of one asset, its curves as in ``Setpoint``; ``start``: a peaker gets its start command."""
 
     power_mw: float
@@ -90,7 +90,7 @@ class Counted(msgspec.Struct):
     without_mw: float
 
 
-class DecidedPlan(msgspec.Struct):
+class DecidedPlan(msgspec.Struct, omit_defaults=True):
     """The last decision, for slot ``index``: its setpoints, and the look-ahead.
 
     ``ahead_mw``: planned power by asset; ``ahead_index``: first slot of each of its steps. ``counted``: assets whose
@@ -106,22 +106,19 @@ class DecidedPlan(msgspec.Struct):
     counted: dict[str, Counted] = {}
 
 
-class WaitingBids(msgspec.Struct):
-    """Bids of one slot by policy, and where they stand in the log."""
-
-    bids: dict[str, Bid] = {}
-    places: dict[str, Place] = {}
-
-
-class LastBid(msgspec.Struct):
-    """A policy's last bid with content, without the observation, and its place in the log."""
+class PlacedBid(msgspec.Struct):
+    """A bid and its place in the log."""
 
     bid: Bid
     place: Place
 
+    def settled(self) -> PlacedBid:
+        """Return it without the observation."""
+        return PlacedBid(msgspec.structs.replace(self.bid, observation=None), self.place)
 
-class OrdersInForce(msgspec.Struct):
-    """Orders in force in order of arrival, the memory of those accepted, so a repeat does nothing, and lives."""
+
+class OrdersInForce(msgspec.Struct, omit_defaults=True):
+    """Orders in force in order of arrival, the memory of those accepted, so that a repeat does nothing, and lives."""
 
     orders: list[Order] = []
     lives: OrderLives = msgspec.field(default_factory=OrderLives)
@@ -135,11 +132,12 @@ class LateCorrection(msgspec.Struct):
     correction: Correction
 
 
-class PlantHead(msgspec.Struct):
+class PlantHead(msgspec.Struct, omit_defaults=True):
     """Where the plant stands.
 
     ``closed``: index of the last slot settled; the next one is decided. ``first``: index of the first. ``blind_slots``:
-    slots in a row without a measured net load. ``heard``: index of the last bid by policy. ``standing``: alerts of
+    slots in a row without a measured net load. ``heard``: index of the last bid by policy. ``last``: index of the last
+    one with content that was decided on. ``waiting``: indices of slots whose bids wait. ``standing``: alerts of
     conditions that have not ended, by name.
     """
 
@@ -148,6 +146,7 @@ class PlantHead(msgspec.Struct):
     blind_slots: int = 0
     assets: dict[str, AssetKept] = {}
     heard: dict[str, int] = {}
+    last: dict[str, int] = {}
     ended: list[str] = []
     waiting: list[int] = []
     late: list[LateCorrection] = []
@@ -156,20 +155,46 @@ class PlantHead(msgspec.Struct):
 
 @dataclass
 class PlantState:
-    """The plant's memory of one zone; ``changed``: the values to keep again."""
+    """The plant's memory of one zone.
+
+    ``waiting``: bids by slot index and policy. ``last``: each policy's last bid with content, without its observation,
+    which is settled and not read again. ``changed``: the values to keep anew.
+    """
 
     head: PlantHead = field(default_factory=PlantHead)
     plan: DecidedPlan | None = None
     standing: OrdersInForce = field(default_factory=OrdersInForce)
-    waiting: dict[int, WaitingBids] = field(default_factory=dict)
-    last: dict[str, LastBid] = field(default_factory=dict)
+    waiting: dict[int, dict[str, PlacedBid]] = field(default_factory=dict)
+    last: dict[str, PlacedBid] = field(default_factory=dict)
     settled: dict[int, SettledSlot] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
 
-    def keep_bid(self, bid: Bid, place: Place) -> None:
-        """Remember a policy's last bid; what it observed is settled and not read again."""
-        self.last[bid.policy] = LastBid(msgspec.structs.replace(bid, observation=None), place)
-        self.changed.mark("last", bid.policy)
+    def wait(self, index: int, placed: PlacedBid) -> None:
+        """Keep a bid until its slot is decided."""
+        self.waiting.setdefault(index, {})[placed.bid.policy] = placed
+        self.mark_bid(placed.bid.policy, index)
+
+    def keep_last(self, index: int, placed: PlacedBid) -> None:
+        """Remember a policy's last bid, made after slot ``index``; one that waited is written already."""
+        policy = placed.bid.policy
+        self.forget_last(policy)
+        self.last[policy], self.head.last[policy] = placed.settled(), index
+
+    def forget_last(self, policy: str) -> None:
+        """Drop a policy's last bid."""
+        self.last.pop(policy, None)
+        index = self.head.last.pop(policy, None)
+        if index is not None:
+            self.mark_bid(policy, index)
+
+    def mark_bid(self, policy: str, index: int) -> None:
+        """Count a bid as changed: a new one, or one that is no longer held."""
+        self.changed.mark(*_bid_key(policy, index))
+
+    def bid(self, policy: str, index: int) -> PlacedBid | None:
+        """Return what is held of a policy's bid after slot ``index``."""
+        waiting = self.waiting.get(index, {}).get(policy)
+        return waiting or (self.last.get(policy) if self.head.last.get(policy) == index else None)
 
     def keep_settled(self, slot: SettledSlot) -> None:
         """Remember a settled slot."""
@@ -230,20 +255,26 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
     state = PlantState(head=head)
     state.plan = unpack(get("plan"), DecidedPlan, _SHAPE, as_text=True)
     state.standing = unpack(get("orders"), OrdersInForce, _SHAPE) or OrdersInForce()
-    for index in head.waiting:
-        bids = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE, as_text=True)
-        if bids is not None:
-            state.waiting[index] = bids
     for policy in policies:
-        last = unpack(get(f"last:{policy}"), LastBid, _SHAPE, as_text=True)
+        for index in head.waiting:
+            waits = unpack(get(_bid_key(policy, index).name), PlacedBid, _SHAPE, as_text=True)
+            if waits is not None:
+                state.waiting.setdefault(index, {})[policy] = waits
+        # Without an index it is of a state that kept last bids apart.
+        name = _bid_key(policy, head.last[policy]).name if policy in head.last else f"last:{policy}"
+        last = unpack(get(name), PlacedBid, _SHAPE, as_text=True)
         if last is not None:
-            state.last[policy] = last
+            state.last[policy] = last.settled()
     if head.closed is not None:
         first = max((head.closed - memory_slots) // CHUNK_SLOTS, (head.first or 0) // CHUNK_SLOTS)
         for chunk in range(first, head.closed // CHUNK_SLOTS + 1):
             for slot in unpack(get(f"settled:{chunk}"), list[SettledSlot], _SHAPE) or []:
                 state.settled[slot.index] = slot
     return state
+
+
+def _bid_key(policy: str, index: int) -> ValueKey:
+    return ValueKey("bid", (policy, index))
 
 
 def changed_values(state: PlantState) -> dict[str, bytes | None]:
@@ -264,10 +295,8 @@ def _value(state: PlantState, key: ValueKey) -> object | None:
             return state.plan
         case ValueKey("orders"):
             return state.standing
-        case ValueKey("waiting", int(index)):
-            return state.waiting.get(index)
-        case ValueKey("last", str(policy)):
-            return state.last.get(policy)
+        case ValueKey("bid", (str(policy), int(index))):
+            return state.bid(policy, index)
         case ValueKey("settled", int(chunk)):
             slots = range(chunk * CHUNK_SLOTS, (chunk + 1) * CHUNK_SLOTS)
             return [state.settled[index] for index in slots if index in state.settled] or None

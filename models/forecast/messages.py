@@ -9,13 +9,15 @@ from models.forecast.ramp_probability import LargeRamps, beyond
 from models.forecast.step_changes import Steps
 from models.price.contract import PriceForecast
 from vpp.domain import QUANTILE_NAMES
+from vpp.fleet.scale import significant
 from vpp.messages import Quantiles, RampOutlook, Spreads
 from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _PRICE_PARTS = 100.0
 _PUBLISHED_DECIMALS = 3
-_PROBABILITY_DECIMALS = 4
+_PROBABILITY_DECIMALS = 3
+_CARRY_PARTS = 1000.0
 _MEDIAN = QUANTILE_NAMES.index("q50")
 _SHOWN = [QUANTILE_NAMES.index(name) for name in ("q10", "q50", "q90")]
 
@@ -35,14 +37,24 @@ def quantiles_message(
         model_id: Model or fallback.
         quantiles: Shape (H, 7), MW.
         mean: Shape (H,), MW.
-        decimals: Decimals of the zone's power scale (``Zone.region_scale``).
+        decimals: Decimals of forecasts in the zone's power scale (``PowerScale.forecast_decimals``).
         xgboost_weight: Of the first horizons; None where no model speaks.
     """
-    return _message(source, model_id, _rounded(quantiles, mean, 10.0**decimals), xgboost_weight)
+    rounded = _as_lists(_rounded(quantiles, mean, 10.0**decimals), decimals)
+    return _message(source, model_id, rounded, xgboost_weight)
 
 
-def _message(source: str, model_id: str, rounded: Floats, xgboost_weight: list[float] | None = None) -> Quantiles:
-    *columns, mean = rounded.tolist()
+def _as_lists(rounded: Floats, decimals: int) -> list[list[float]]:
+    """Return rows of rounded values as lists; whole numbers without a point, as JSON has them."""
+    whole = decimals <= 0 and np.isfinite(rounded).all()
+    rows: list[list[float]] = (rounded.astype(np.int64) if whole else rounded).tolist()
+    return rows
+
+
+def _message(
+    source: str, model_id: str, rounded: list[list[float]], xgboost_weight: list[float] | None = None
+) -> Quantiles:
+    *columns, mean = rounded
     return Quantiles(
         source=source,
         model_id=model_id,
@@ -65,7 +77,7 @@ def price_message(price: PriceForecast, model_id: str, published_prices: Floats)
         return None
     unknown = np.flatnonzero(np.isnan(published_prices))
     published = int(unknown[0]) if unknown.size else published_prices.size
-    message = _message(price.source, model_id or price.source, rounded[:, published:])
+    message = _message(price.source, model_id or price.source, rounded[:, published:].tolist())
     median = np.round(published_prices[:published], _PUBLISHED_DECIMALS).tolist() + message.q50
     return msgspec.structs.replace(message, q50=median, published=published)
 
@@ -78,16 +90,17 @@ def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: St
         quantiles: Levels, shape (H, 7), MW.
         now_mw: Net load of the closed slot.
         steps: The steps ahead.
-        decimals: Decimals of the zone's power scale.
+        decimals: As for ``quantiles_message``.
     """
-    low, median, high = np.round(steps.quantiles[:, _SHOWN].T, decimals).tolist()
+    low, median, high = _as_lists(np.round(steps.quantiles[:, _SHOWN].T, decimals), decimals)
     large: dict[str, list[float]] = {}
     if not np.isnan(ramps.sizes).any():
         rise, fall = np.round(beyond(quantiles, now_mw, ramps.sizes), _PROBABILITY_DECIMALS).tolist()
-        large = {"large_mw": np.round(ramps.sizes, decimals).tolist(), "p_rise": rise, "p_fall": fall}
+        (sizes,) = _as_lists(np.round(ramps.sizes[None], decimals), decimals)
+        large = {"large_mw": sizes, "p_rise": rise, "p_fall": fall}
     return RampOutlook(
         alarm_level=ramps.alarm_level,
-        limit_mw=round(steps.limit_mw, decimals),
+        limit_mw=significant(steps.limit_mw),
         step_q10_mw=low,
         step_mw=median,
         step_q90_mw=high,
@@ -103,10 +116,11 @@ def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats, decimals: 
         ramp_sd: Standard deviation of the ramp to each horizon, MW, shape (H,).
         level_sd: Standard deviation of the level at each horizon, MW, shape (H,).
         carry: Regression of each horizon's error on the error at the first, no unit, shape (H,).
-        decimals: Digits after the point of values in MW.
+        decimals: As for ``quantiles_message``.
     """
-    ramp, level, follows = _rounded_spreads(ramp_sd, level_sd, carry, 10.0**decimals).tolist()
-    return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=follows)
+    rounded = _rounded_spreads(ramp_sd, level_sd, carry, 10.0**decimals)
+    ramp, level = _as_lists(rounded[:2], decimals)
+    return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=rounded[2].tolist())
 
 
 @kernel(error_model="numpy")
@@ -130,10 +144,10 @@ def _rounded(quantiles: Floats, mean: Floats, parts: float) -> Floats:
 
 @kernel(error_model="numpy")
 def _rounded_spreads(ramp_sd: Floats, level_sd: Floats, carry: Floats, parts: float) -> Floats:
-    """Return spreads as multiples of ``1 / parts`` and carry to 0.0001, shape (3, H)."""
+    """Return spreads as multiples of ``1 / parts`` and carry to 0.001, shape (3, H)."""
     out = np.empty((3, ramp_sd.shape[0]))
     for h in range(ramp_sd.shape[0]):
         out[0, h] = _nearest(ramp_sd[h], parts)
         out[1, h] = _nearest(level_sd[h], parts)
-        out[2, h] = _nearest(carry[h], 10000.0)
+        out[2, h] = _nearest(carry[h], _CARRY_PARTS)
     return out

@@ -20,7 +20,7 @@ def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int, decimals:
         forecast: Gives slot, observation and horizons.
         past: Net load up to and with the slot, MW, shape (n,), NaN where missing; the last ``PAST_DAYS`` are read.
         lag_days: 0: persistence; 7: now plus the change of the same slots a week ago.
-        decimals: Decimals of the zone's power scale.
+        decimals: Decimals of forecasts in the zone's power scale.
     """
     day = 1440 // forecast.step_min
     steps = np.array(forecast.horizon_min, dtype=np.int64) // forecast.step_min

@@ -52,8 +52,8 @@ class NetLoadTarget:
         self._places = horizon_places(self._horizons, zone.step_min)
         self._ramps = RampAlarm(zone)
         self._limit_mw = zone.limits.ramp_limit_mw / zone.share.factor
-        self._decimals = zone.region_scale.decimals
-        self.error_decimals = self._decimals + 2
+        self._decimals = zone.region_scale.forecast_decimals
+        self.error_decimals = zone.region_scale.decimals + 2
         self._groups = groups_per_day(self._step.per_day)
         self._group_day: int | None = None
         self._group_table = np.empty(0, dtype=np.int64)
@@ -121,7 +121,7 @@ class NetLoadTarget:
         if not math.isnan(now):
             steps = state.step_changes.forecast(state.ring, index, quantiles, mean, ramp, self._limit_mw)
             ramps = ramps_message(state.large_ramps, quantiles, now, steps, self._decimals)
-        slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
+        slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self.error_decimals)
         return {
             "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals, weight),
             "ramp_mw_per_min": slope,

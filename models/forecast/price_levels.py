@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from models.forecast.waiting_forecasts import WaitingForecasts
-from models.learners.conformal import NOMINAL, adapt_levels
+from models.learners.conformal import NOMINAL, LevelSteps, adapt_levels
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
-from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 GAMMA = 0.001
@@ -31,7 +30,8 @@ class PriceLevels:
         self.levels = np.tile(NOMINAL, (horizons, 1))
         self._gamma = GAMMA * min(1.0, 48.0 / per_day)
         self._moved = False
-        self._codec = ArrayCodec("price-levels-3", self.levels, kept_as=np.float32)
+        self._steps = LevelSteps(self._gamma)
+        self._codec = ArrayCodec("price-levels-4", self._steps.of(self.levels))
 
     def adapt(self, index: int, price: float, steps: Ints, waiting: WaitingForecasts) -> None:
         """Enter the price of slot ``index``: every forecast of it by a model whose levels adapt moves its own.
@@ -53,16 +53,18 @@ class PriceLevels:
             self._gamma,
         )
         if moved:
-            round_significant(self.levels, FLOAT32_BITS)
+            self._steps.round(self.levels)
             self._moved = True
 
     def record(self) -> bytes:
         """Return the levels as bytes; empty while they are the nominal ones."""
-        return self._codec.pack(self.levels, inside=True) if self._moved else b""
+        return self._codec.pack(self._steps.of(self.levels)) if self._moved else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; levels of another shape are left out."""
-        self._moved = self._codec.unpack(record, self.levels)
+        steps = self._steps.of(self.levels)
+        self._moved = self._codec.unpack(record, steps)
+        self.levels[:] = self._steps.levels(steps)
 
 
 @kernel

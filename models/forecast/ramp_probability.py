@@ -13,7 +13,7 @@ from vpp.domain import NET_LOAD, Step
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.numerics.quantile_distribution import cumulative
-from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
+from vpp.numerics.significant_bits import round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 SIZE_DAYS = 42
@@ -21,6 +21,9 @@ MIN_DAYS = 14
 BINS = 20
 MEMORY_DAYS = 120.0
 LEAST_EVENTS = 30.0
+SIZE_BITS, COUNT_BITS = 12, 18
+"""Significant bits that are kept: counts fade by a part in some thousand with each slot, so they need more."""
+
 FIRST_LEVEL = 0.4
 """Level until enough ramps were seen: where CSI is about 2/3, an alarm pays from there on."""
 
@@ -51,7 +54,7 @@ class LargeRamps:
         self.sizes = np.full(self._steps.size, math.nan)
         self._day = np.full(1, -1, dtype=np.int64)
         self._counts = np.zeros((BINS + 1, 2))
-        self._codec = ArrayCodec("large-ramps-2", self._day, self.sizes, self._counts, kept_as=np.float32)
+        self._codec = ArrayCodec("large-ramps-3", self._day, self.sizes, self._counts, bits=(0, SIZE_BITS, COUNT_BITS))
         self._keep = 1.0 - 1.0 / (MEMORY_DAYS * step.per_day)
 
     def enter(self, ring: SlotRing, index: int, actual: float, waiting: WaitingForecasts) -> None:
@@ -76,7 +79,7 @@ class LargeRamps:
             self._counts,
             self._keep,
         )
-        round_significant(self._counts, FLOAT32_BITS)
+        round_significant(self._counts, COUNT_BITS)
 
     def renew(self, ring: SlotRing, index: int) -> None:
         """Make the sizes again where slot ``index`` begins a day for them."""
@@ -91,7 +94,7 @@ class LargeRamps:
         for h, steps in enumerate(self._steps.tolist()):
             size = event_threshold(past, steps)
             self.sizes[h] = math.nan if size is None else size
-        round_significant(self.sizes, FLOAT32_BITS)
+        round_significant(self.sizes, SIZE_BITS)
 
     @property
     def alarm_level(self) -> float:
@@ -100,7 +103,7 @@ class LargeRamps:
 
     def record(self) -> bytes:
         """Return sizes and counts as bytes; empty before the first slot."""
-        return self._codec.pack(self._day, self.sizes, self._counts, inside=True) if self._day[0] >= 0 else b""
+        return self._codec.pack(self._day, self.sizes, self._counts) if self._day[0] >= 0 else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; values of another shape are left out."""

@@ -14,6 +14,10 @@ from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey
 LEVELS = np.array(QUANTILE_LEVELS)
 N, ABS, ABS_PERSISTENCE, PINBALL, COVERED = range(5)
 SUMS = 5
+SUM_BITS = 12
+"""Significant bits of a sum that are kept: a day of scores then holds to some parts in ten thousand."""
+
+_COUNTS, _ERRORS = [N, COVERED], [ABS, ABS_PERSISTENCE, PINBALL]
 
 
 @kernel
@@ -69,7 +73,7 @@ class Scoreboard:
         self.day = np.full(days, -1, dtype=np.int64)
         self._today: int | None = None
         self._changed = ChangedValues()
-        self._codec = ArrayCodec(f"scores-3 {days} days", self.day[:1], self.sums[0], kept_as=np.float32)
+        self._codec = ArrayCodec(f"scores-4 {days} days", self.day[:1], *_split(self.sums[0]), bits=SUM_BITS)
 
     def of_day(self, day: int) -> Floats:
         """Return the sums of UTC day number ``day``, to be added to; a later day ends the one before."""
@@ -98,7 +102,7 @@ class Scoreboard:
 
     def record(self) -> bytes:
         """Return the sums of the day under way; empty before the first."""
-        return b"" if self._today is None else self._pack(self._today, inside=True)
+        return b"" if self._today is None else self._pack(self._today)
 
     def load(self, record: bytes, get: Callable[[str], bytes | None]) -> None:
         """Fill from kept values; values of another shape are left out.
@@ -111,14 +115,21 @@ class Scoreboard:
             self._unpack(get(ValueKey(self.name, row).name))
         self._today = self._unpack(record)
 
-    def _pack(self, row: int, *, inside: bool = False) -> bytes:
-        return self._codec.pack(self.day[row : row + 1], self.sums[row], inside=inside)
+    def _pack(self, row: int) -> bytes:
+        return self._codec.pack(self.day[row : row + 1], *_split(self.sums[row]))
 
     def _unpack(self, raw: bytes | None) -> int | None:
         """Take one day's sums; return its row, None where the value is of no use."""
-        day, sums = np.empty_like(self.day[:1]), np.empty_like(self.sums[0])
-        if not self._codec.unpack(raw, day, sums):
+        day = np.empty_like(self.day[:1])
+        counts, errors = _split(self.sums[0])
+        if not self._codec.unpack(raw, day, counts, errors):
             return None
         row = int(day[0]) % len(self.day)
-        self.day[row], self.sums[row] = day[0], sums
+        self.day[row] = day[0]
+        self.sums[row][:, _COUNTS], self.sums[row][:, _ERRORS] = counts.T, errors.T
         return row
+
+
+def _split(sums: Floats) -> tuple[Ints, Floats]:
+    """Return counts, shape (2, H), and sums of errors, shape (3, H), of the sums of a day (H, 5)."""
+    return sums[:, _COUNTS].T.astype(np.int64), sums[:, _ERRORS].T

@@ -12,6 +12,7 @@ from models.forecast.scoreboard import (
     COVERED,
     LEVELS,
     PINBALL,
+    SUM_BITS,
     SUMS,
     N,
     score_rows,
@@ -22,7 +23,7 @@ from vpp.domain import NET_LOAD, Target
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert, AlertCode, AlertEffect, Promotion, Skill
 from vpp.numerics.arrays import Floats, Ints
-from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
+from vpp.numerics.significant_bits import round_significant
 
 DRIFT_COVERAGE_DAY, DRIFT_COVERAGE_TWO_DAYS = 0.5, 0.7
 """Below this coverage of 90 % intervals to two hours ahead is no chance. Clean years of Great Britain, South Australia
@@ -45,7 +46,7 @@ def score(index: int, actual: float, steps: Ints, waiting: WaitingForecasts, sum
         sums: Scores of the day, shape (H, 5), added to and rounded to what is kept of them.
     """
     score_rows(index, actual, steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
-    round_significant(sums, FLOAT32_BITS)
+    round_significant(sums, SUM_BITS)
 
 
 def mature(

@@ -31,7 +31,7 @@ EACH_SLOT = "slot"
 _SHAPE = "forecast-4"
 
 
-class Episode(msgspec.Struct):
+class Episode(msgspec.Struct, omit_defaults=True):
     """A quarantine under way: first slot, cause and channel last published, slots and MWh that were replaced.
 
     ``measured``: values of its slots by index, for the case that the change turns out to be real. ``evidence``: numbers
@@ -55,7 +55,7 @@ class QuarantineRelease(msgspec.Struct):
     until: int
 
 
-class ForecastHead(msgspec.Struct):
+class ForecastHead(msgspec.Struct, omit_defaults=True):
     """The small part of the state that changes with every slot."""
 
     last: int | None = None
@@ -150,7 +150,7 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     load_waiting(list(state.waiting.values()), record.first_errors, get)
     for board, today in zip(state.scores.values(), record.today, strict=True):
         board.load(today, get)
-    state.watch.load(record.guard)
+    state.watch.load(record.guard, get)
     state.restored_to = state.head.last
     return state
 
@@ -164,6 +164,7 @@ def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
     out.update(waiting_changes(list(state.waiting.values())))
     for board in state.scores.values():
         out.update(board.changes())
+    out.update(state.watch.changes())
     record = SlotRecord(
         head=state.head,
         ring=state.ring.record(),

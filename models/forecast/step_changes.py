@@ -23,13 +23,16 @@ from vpp.domain import NET_LOAD, Step
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.numerics.quantile_distribution import cumulative
-from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
+from vpp.numerics.significant_bits import round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 SEASON_DAYS = 14
 MEMORY_DAYS = 60.0
 GAMMA = 0.001
 """How far z moves per step that came; there are dozens of them in every slot."""
+
+SUM_BITS = 18
+"""Significant bits that are kept: sums fade by a part in some thousand with each slot."""
 
 PRIOR = 20.0
 """Weight of b = 1 before anything came, in squared spreads."""
@@ -74,7 +77,7 @@ class StepChanges:
         self._sums = np.zeros((self._steps.size, 2))
         self._z = _NORMAL.copy()
         self._has_begun = False
-        self._codec = ArrayCodec("step-changes-2", self._sums, self._z, kept_as=np.float32)
+        self._codec = ArrayCodec("step-changes-3", self._sums.T, self._z, bits=SUM_BITS)
 
     def forecast(
         self, ring: SlotRing, index: int, quantiles: Floats, mean: Floats, ramp_sd: Floats, limit_mw: float
@@ -118,8 +121,8 @@ class StepChanges:
             self._keep,
             self._gamma,
         )
-        round_significant(self._sums, FLOAT32_BITS)
-        round_significant(self._z, FLOAT32_BITS)
+        round_significant(self._sums, SUM_BITS)
+        round_significant(self._z, SUM_BITS)
         self._has_begun = True
 
     def _past(self, ring: SlotRing, index: int) -> Floats:
@@ -127,11 +130,11 @@ class StepChanges:
 
     def record(self) -> bytes:
         """Return what past steps taught as bytes; empty before any came."""
-        return self._codec.pack(self._sums, self._z, inside=True) if self._has_begun else b""
+        return self._codec.pack(self._sums.T, self._z) if self._has_begun else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; values of another shape are left out."""
-        self._has_begun = self._codec.unpack(record, self._sums, self._z)
+        self._has_begun = self._codec.unpack(record, self._sums.T, self._z)
 
 
 @kernel

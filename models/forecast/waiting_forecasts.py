@@ -12,15 +12,17 @@ import numpy.typing as npt
 
 from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES
 from vpp.numerics.arrays import Floats, Floats32, Ints
-from vpp.numerics.significant_bits import round_significant
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec, ValueKey
 
-CENTRE_BITS = 20
-OFFSET_BITS = 8
-"""A waiting forecast keeps its median to a millionth, and how far other levels lie from it to 0.2 % of that."""
+CENTRE_BITS = 14
+OFFSET_BITS = 5
+"""A waiting forecast keeps its median to 0.003 %, and how far other levels lie from it to 1.6 % of that."""
+
+ERROR_BITS = 12
 
 _KIND = "waiting"
-_SHAPE = "waiting-3"
+_SHAPE = "waiting-4"
 _PARTS = 3
 _LEVELS = len(QUANTILE_LEVELS)
 _MEDIAN = QUANTILE_NAMES.index("q50")
@@ -80,7 +82,7 @@ class WaitingForecasts:
         self.first_error = np.full(self.rows, np.nan, dtype=np.float32)
         self.parts = parts_of(steps)
         self._fresh: dict[int, Stored] = {}
-        self._first_codec = ArrayCodec("first-errors-2", self.first_error)
+        self._first_codec = ArrayCodec("first-errors-3", self.first_error, bits=ERROR_BITS)
 
     def put(self, index: int, now: float, quantiles: Floats, mean: Floats | None = None, *, by_model: bool) -> None:
         """Keep the forecast issued when slot ``index`` closed.
@@ -107,8 +109,10 @@ class WaitingForecasts:
         self._fresh[index] = stored
 
     def set_first_error(self, row: int, error: float) -> None:
-        """Note the error at the first horizon."""
-        self.first_error[row] = error
+        """Note the error at the first horizon, rounded to what is kept of it."""
+        rounded = np.array([error])
+        round_significant(rounded, ERROR_BITS)
+        self.first_error[row] = rounded[0]
 
     def newest_errors(self, index: int, actual: float, steps: Ints, places: Ints) -> Floats:
         """Return what a model's forecasts of slot ``index`` missed it by (actual less mean), NaN where there is none.
@@ -125,7 +129,7 @@ class WaitingForecasts:
 
     def record(self) -> bytes:
         """Return what changes with every slot: the errors at the first horizon."""
-        return self._first_codec.pack(self.first_error, inside=True)
+        return self._first_codec.pack(self.first_error)
 
     def load_record(self, record: bytes) -> bool:
         """Fill from what ``record`` returned; False, and nothing changes, where it is of another shape."""
@@ -140,7 +144,7 @@ class WaitingForecasts:
         """Return the arrays that are kept of one part of a forecast; None: there is none of this slot."""
         row, at, count = index % self.rows, part.horizons, self.mean.shape[1]
         centre, offsets = stored or (np.zeros(count, np.float32), np.zeros((_LEVELS + 1, count), np.float32))
-        origin = np.array([-1 if stored is None else index])
+        origin = np.array([-1 if stored is None else index], dtype=np.int32)
         return [origin, self.now[row : row + 1], self.by_model[row : row + 1], centre[at], offsets[:, at]]
 
     def restore(self, part: Part, arrays: Sequence[npt.NDArray[Any]]) -> None:
@@ -156,7 +160,7 @@ class WaitingForecasts:
 
     def _begin(self, index: int, now: float, *, by_model: bool) -> None:
         row = index % self.rows
-        self.origin[row], self.now[row], self.by_model[row] = index, now, by_model
+        self.origin[row], self.now[row], self.by_model[row] = index, np.float32(now), by_model
         self.quantiles[row], self.mean[row] = np.nan, np.nan
 
     def _fill(self, index: int, horizons: slice, stored: Stored) -> None:
@@ -186,8 +190,8 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
 def _codec(targets: int, horizons: int) -> ArrayCodec:
     """Return what packs one part of the forecasts of so many targets, as ``WaitingForecasts.arrays`` gives them."""
     centre, offsets = np.zeros(horizons, np.float32), np.zeros((_LEVELS + 1, horizons), np.float32)
-    arrays = [np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
-    return ArrayCodec(_SHAPE, *arrays * targets)
+    one: list[npt.NDArray[Any]] = [np.zeros(1, np.int32), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
+    return ArrayCodec(_SHAPE, *one * targets, bits=[0, FLOAT32_BITS, 0, CENTRE_BITS, OFFSET_BITS] * targets)
 
 
 def load_waiting(

@@ -221,3 +221,21 @@ def new_buffer(shape: Shape) -> Floats32:
     state.patience[:] = 0.0
     state.quarantine[:] = 0.0
     return buffer
+
+
+def kept_rows(shape: Shape) -> tuple[Ints, Ints]:
+    """Return how a state is kept: in rows that change together, so that a slot writes few of them.
+
+    The first row changes with every slot. Then comes a row for each slot of the day, and one for each origin whose
+    forecasts wait.
+
+    Returns:
+        Places in the buffer in the order in which they are kept, shape (size,), and where each row begins in it.
+    """
+    at = view_state(np.arange(state_size(shape), dtype=np.float32), shape)
+    first = np.concatenate([at.ratio, at.gap_ratio, *at.recent, *at.seen, at.patience, at.quarantine])
+    gaps = np.array_split(at.gaps, shape.groups)
+    by_group = [np.concatenate([at.scale[:, g], [at.bias[g], at.gap_scale[g]], gaps[g]]) for g in range(shape.groups)]
+    rings = np.vstack([at.waiting, at.trusted, at.late, at.companions])
+    rows = [first, *by_group, *rings.T]
+    return np.concatenate(rows).astype(np.int64), np.cumsum([0, *(row.size for row in rows[:-1])])

@@ -15,7 +15,7 @@ import numpy as np
 
 from features.calendar import Calendar
 from features.ring import SlotRing
-from models.guard.layout import Layout, State, new_buffer, state_size, view_state
+from models.guard.layout import Layout, State, kept_rows, new_buffer, state_size, view_state
 from models.guard.member_kernel import (
     BALANCE,
     CHANGE_6,
@@ -62,7 +62,9 @@ from models.guard.reference_kernel import ACTIVE, AGE, ALL, HELD
 from models.guard.series import combined, context_of
 from vpp.messages import Values
 from vpp.messages.forecast import Cause
-from vpp.numerics.arrays import Floats, Floats32
+from vpp.numerics.arrays import Floats, Floats32, Ints
+from vpp.streams.reducer import Load
+from vpp.streams.state_codec import ValueKey, pack, unpack
 
 CODES = (
     Cause.NONE,
@@ -101,6 +103,7 @@ EVIDENCE = {
 """Name of each member's evidence in alerts."""
 
 SHOWN = 3
+_ROW = "guard-row-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +135,15 @@ class Judgement:
 
 
 class GuardRecord(msgspec.Struct, frozen=True):
-    """State of a guard that has judged a slot: the index of that slot, and the packed buffer (float32)."""
+    """State of a guard that has judged a slot: the index of that slot, and float32 values.
+
+    ``buffer``: the first row of what is kept (``kept_rows``). ``rows``: how many more are kept under names of their
+    own; 0: it is the whole buffer, as it was kept before there were rows.
+    """
 
     last: int
     buffer: bytes
+    rows: int = 0
 
 
 @dataclass
@@ -145,6 +153,9 @@ class Watch:
     buffer: Floats32 | None = None
     last: int = -1
     _seated: GuardPart | None = None
+    _loaded: tuple[GuardRecord, Floats32] | None = None
+    _rows: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
+    _written: Floats32 | None = None
     _day: int = -1
     _context: Floats = field(default_factory=lambda: np.empty((4, 0)))
 
@@ -152,9 +163,23 @@ class Watch:
         """Put a newly trained guard in force; what was learned since stays where its shape agrees."""
         if part is self._seated:
             return
+        if part is not None:
+            self._rows = kept_rows(part.shape)
+            self._unfold()
         if part is None or (self.buffer is not None and self.buffer.size != state_size(part.shape)):
-            self.buffer = None
+            self.buffer = self._written = None
+        self._loaded = None
         self._seated, self._day = part, -1
+
+    def _unfold(self) -> None:
+        """Put what was loaded in the order of the buffer, where it is of the shape of the guard in force."""
+        order, _ = self._rows
+        if self._loaded is None or self._loaded[1].size != order.size:
+            return
+        record, values = self._loaded
+        self.buffer = values.copy()
+        if record.rows:
+            self.buffer[order] = self._written = values
 
     def judge(
         self, ring: SlotRing, index: int, values: Values, calendar: Calendar, *, released: bool = False
@@ -219,14 +244,44 @@ class Watch:
             self._day = day
         return np.ascontiguousarray(self._context[:, first - begin : last - begin])
 
-    def record(self) -> GuardRecord | None:
-        """Return the state to keep; None before the first slot was judged."""
-        return None if self.buffer is None else GuardRecord(self.last, self.buffer.tobytes())
+    def changes(self) -> Mapping[str, bytes]:
+        """Return the rows that changed since the last call, but the first, and count them as kept."""
+        if self.buffer is None:
+            return {}
+        order, starts = self._rows
+        values = self.buffer[order]
+        changed = np.ones(values.size, np.bool_)
+        if self._written is not None:
+            changed = values.view(np.int32) != self._written.view(np.int32)
+        self._written = values
+        rows = np.split(values, starts[1:])
+        numbers = np.flatnonzero(np.logical_or.reduceat(changed, starts)).tolist()
+        return {_row_key(n): pack(rows[n].tobytes(), _ROW) for n in numbers if n > 0}
 
-    def load(self, record: GuardRecord | None) -> None:
-        """Fill from what ``record`` returned."""
-        if record is not None:
-            self.buffer, self.last = np.frombuffer(record.buffer, np.float32).copy(), record.last
+    def record(self) -> GuardRecord | None:
+        """Return what changes with every slot, after ``changes``; None before the first slot was judged."""
+        if self._written is None:
+            return None if self._loaded is None else self._loaded[0]
+        _, starts = self._rows
+        return GuardRecord(self.last, self._written[: starts[1]].tobytes(), len(starts) - 1)
+
+    def load(self, record: GuardRecord | None, get: Load) -> None:
+        """Fill from kept values.
+
+        Args:
+            record: As ``record`` returned it.
+            get: Reads a row by name.
+        """
+        if record is None:
+            return
+        self.last = record.last
+        rows = [unpack(get(_row_key(n)), bytes, _ROW) for n in range(1, record.rows + 1)]
+        values = b"".join([record.buffer, *(row or b"" for row in rows)])
+        self._loaded = record, np.frombuffer(values, np.float32)
+
+
+def _row_key(number: int) -> str:
+    return ValueKey("guard", number).name
 
 
 def _forget_windows(buffer: Floats32, part: GuardPart) -> None:

@@ -8,6 +8,7 @@ shift, 2021).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Bools, Floats
@@ -20,6 +21,9 @@ ALL_BUT_MEDIAN = NOMINAL != 0.5
 
 LEAST_LEVEL, HIGHEST_LEVEL = -0.5, 1.5
 """Bounds of levels that may pass 0 and 1."""
+
+_COMMON_PART = 0.05
+"""All nominal levels are multiples of this, so a level moves by multiples of so much of γ."""
 
 
 @kernel
@@ -43,3 +47,27 @@ def adapt_levels(levels: Floats, below: Bools, gamma: float, moving: Bools, low:
         if moving[q]:
             hit = 1.0 if below[q] else 0.0
             levels[q] = min(max(levels[q] + gamma * (NOMINAL[q] - hit), low), high)
+
+
+class LevelSteps:
+    """Levels, shape (H, 7), as whole numbers of the smallest move away from the nominal ones, shape (7, H).
+
+    Args:
+        gamma: Size of a step.
+    """
+
+    def __init__(self, gamma: float) -> None:
+        self._least_move = _COMMON_PART * gamma
+
+    def of(self, levels: Floats) -> npt.NDArray[np.int32]:
+        """Return the whole numbers nearest to some levels."""
+        steps: npt.NDArray[np.int32] = np.rint((levels - NOMINAL) / self._least_move).astype(np.int32)
+        return steps.T
+
+    def levels(self, steps: npt.NDArray[np.int32]) -> Floats:
+        """Return the levels of some whole numbers."""
+        return np.asarray(NOMINAL + steps.T * self._least_move)
+
+    def round(self, levels: Floats) -> None:
+        """Round in place to whole numbers: only a level that a bound or a neighbour has stopped changes by more."""
+        levels[:] = self.levels(self.of(levels))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from models.learners.conformal import ALL_BUT_MEDIAN, HIGHEST_LEVEL, LEAST_LEVEL, NOMINAL, adapt_levels
+from models.learners.conformal import ALL_BUT_MEDIAN, HIGHEST_LEVEL, LEAST_LEVEL, NOMINAL, LevelSteps, adapt_levels
 from models.served import ErrorStart
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
-from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
+from vpp.numerics.significant_bits import round_significant
 from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey
 
 ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
@@ -28,8 +28,16 @@ GAMMA = 0.003
 Finer steps bring more forecasts a day, but hardly more news: a day moves the levels as far. Coarser steps bring less.
 """
 
-GROUP_BITS = 12
-"""Significant bits of the means by slot of the day: an error moves them by a part in some hundred, so each counts."""
+GROUP_BITS = 8
+"""Significant bits of the means by slot of the day: within 0.4 %, where an error moves them by some percent."""
+
+_CARRY_PARTS = 128.0
+"""CROSS changes its sign with the horizon; it is kept as a multiple of so small a part of FIRST_SQUARE."""
+
+_MEANS = [ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, FIRST_SQUARE, COUNT]
+
+RECENT_BITS = 12
+"""Those of the means over all slots, which an error moves by less."""
 
 
 def groups_per_day(per_day: int) -> int:
@@ -140,28 +148,24 @@ class Residuals:
         self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
         self.memory = memories(per_day)
         self._changed = ChangedValues()
-        self._group_codec = ArrayCodec("errors-3", self.slots[0], kept_as=np.float32)
-        self._codec = ArrayCodec("recent-errors-3", self.recent, self.levels, kept_as=np.float32)
+        self._group_codec = ArrayCodec("errors-4", self.slots[0, _MEANS], _carry_steps(self.slots[0]), bits=GROUP_BITS)
+        self._steps = LevelSteps(float(self.gamma[0]))
+        self._codec = ArrayCodec("recent-errors-4", self.recent, self._steps.of(self.levels), bits=RECENT_BITS)
 
     def start(self, errors: ErrorStart) -> None:
         """Start from the errors at the end of a model's training."""
         if errors.slots.shape == self.slots.shape:
             self.slots[:] = errors.slots
             self.recent[:] = errors.recent
-            round_significant(self.slots, GROUP_BITS)
-            self._round_recent()
             for group in range(len(self.slots)):
-                self._changed.mark("errors", group)
+                self.touch(group)
 
     def touch(self, group: int) -> None:
         """Note that errors of slot ``group`` entered: what they changed is rounded to what is kept of it."""
-        round_significant(self.slots[group], GROUP_BITS)
-        self._round_recent()
+        _round_block(self.slots[group])
+        round_significant(self.recent, RECENT_BITS)
+        self._steps.round(self.levels)
         self._changed.mark("errors", group)
-
-    def _round_recent(self) -> None:
-        round_significant(self.recent, FLOAT32_BITS)
-        round_significant(self.levels, FLOAT32_BITS)
 
     def volatility(self, groups: Ints) -> Floats:
         """Return trailing mean absolute errors in MW, shape (5, H)."""
@@ -180,11 +184,12 @@ class Residuals:
 
     def changes(self) -> Mapping[str, bytes]:
         """Return the slots of the day that changed since the last call, and count them as kept."""
-        return {key.name: self._group_codec.pack(self.slots[key.number]) for key in self._changed.take()}
+        blocks = {key.name: self.slots[key.number] for key in self._changed.take()}
+        return {name: self._group_codec.pack(block[_MEANS], _carry_steps(block)) for name, block in blocks.items()}
 
     def record(self) -> bytes:
         """Return what changes with every slot: recent errors and levels."""
-        return self._codec.pack(self.recent, self.levels, inside=True)
+        return self._codec.pack(self.recent, self._steps.of(self.levels))
 
     def load(self, record: bytes, get: Callable[[str], bytes | None]) -> bool:
         """Fill from kept values; False, and nothing changes, where they are of another shape.
@@ -193,11 +198,32 @@ class Residuals:
             record: As ``record`` returned it; empty before a model began.
             get: Reads a slot of the day by name.
         """
-        if not self._codec.unpack(record, self.recent, self.levels):
+        steps = self._steps.of(self.levels)
+        if not self._codec.unpack(record, self.recent, steps):
             return False
+        self.levels[:] = self._steps.levels(steps)
+        means, carry = self.slots[0, _MEANS], _carry_steps(self.slots[0])
         for group, block in enumerate(self.slots):
-            self._group_codec.unpack(get(ValueKey("errors", group).name), block)
+            if self._group_codec.unpack(get(ValueKey("errors", group).name), means, carry):
+                block[_MEANS] = means
+                block[CROSS] = _cross(block, carry)
         return True
+
+
+def _round_block(block: Floats) -> None:
+    """Round the means of a slot of the day (fields, H) in place to what is kept of them."""
+    round_significant(block, GROUP_BITS)
+    block[CROSS] = _cross(block, _carry_steps(block))
+
+
+def _carry_steps(block: Floats) -> Ints:
+    part = block[FIRST_SQUARE] / _CARRY_PARTS
+    steps = np.divide(block[CROSS], part, out=np.zeros_like(part), where=part > 0.0)
+    return np.asarray(np.rint(np.clip(steps, -(2.0**40), 2.0**40)), dtype=np.int64)
+
+
+def _cross(block: Floats, carry_steps: Ints) -> Floats:
+    return np.asarray(carry_steps * (block[FIRST_SQUARE] / _CARRY_PARTS))
 
 
 @kernel

@@ -17,6 +17,7 @@ PUBLISHED = "published"
 FALLBACK_PROFILE = "fallback_profile"
 FALLBACK_LAST_PRICE = "fallback_last_price"
 NO_PRICE = "none"
+_PUBLISHED_DECIMALS, _EXPECTED_DECIMALS = 3, 2
 
 
 class RingView(Protocol):
@@ -58,14 +59,15 @@ class PriceForecast:
     message: PriceOutlook | None = None
 
     def outlook(self) -> PriceOutlook:
-        """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
+        """Return the outlook as its message: NaN becomes null, prices are rounded, published ones to 0.001."""
         if self.message is not None:
             return self.message
-        published, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
+        published = _nullable(self.known, _PUBLISHED_DECIMALS)
+        experts = {name: _nullable(prices, _EXPECTED_DECIMALS) for name, prices in self.experts.items()}
         return PriceOutlook(
             horizon_min=list(self.outlook_min),
             known=published,
-            experts=dict(zip(self.experts, experts, strict=True)),
+            experts=experts,
             slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
             margins={name: [round(float(v), 3) for v in values] for name, values in self.margins.items()},
         )
@@ -107,14 +109,14 @@ def from_scaled(base: Floats, scale: Floats, scaled: Floats, floor: float, cap: 
     return out
 
 
-def _nullable(values: Floats) -> list[list[float | None]]:
-    """Return the rows of ``values`` (n, H) as lists, rounded, with None where nothing is known."""
-    rounded = np.round(values, 3)
+def _nullable(values: Floats, decimals: int) -> list[float | None]:
+    """Return values (H,) as a list, rounded, with None where nothing is known."""
+    rounded = np.round(values, decimals)
     missing = ~np.isfinite(rounded)
     nullable = rounded.astype(object) if missing.any() else rounded
     nullable[missing] = None
-    rows: list[list[float | None]] = nullable.tolist()
-    return rows
+    row: list[float | None] = nullable.tolist()
+    return row
 
 
 Arrays = dict[str, "np.ndarray[Any, Any] | bytes"]

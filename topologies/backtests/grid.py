@@ -174,7 +174,7 @@ def _naive(history: History, lag_days: int, forecast: Forecast) -> Forecast:
     step = history.zone.step
     at = step.index(forecast.slot) - history.offset
     past = history.net[max(at + 1 - PAST_DAYS * step.per_day, 0) : at + 1]
-    return naive_forecast(forecast, past, lag_days=lag_days, decimals=history.zone.region_scale.decimals)
+    return naive_forecast(forecast, past, lag_days=lag_days, decimals=history.zone.region_scale.forecast_decimals)
 
 
 def _forecasts(

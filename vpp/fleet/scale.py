@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _PLACES = 6
+_PLACES_OF_ERRORS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,14 @@ class PowerScale:
             reference_mw: Power in MW, above 0 and finite.
         """
         return PowerScale(reference_mw, _PLACES - math.floor(math.log10(reference_mw)))
+
+    @property
+    def forecast_decimals(self) -> int:
+        """Decimals to which a forecast of power is written: a step is at most a ten-thousandth of ``reference_mw``.
+
+        The best forecasts err by a hundred times as much.
+        """
+        return self.decimals - _PLACES_OF_ERRORS
 
     def rounded(self, power_mw: float) -> float:
         """Return a power in MW rounded to the decimals of the scale."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import takewhile
 
 import msgspec
 
@@ -123,7 +124,8 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     ``known``: published prices, null where not yet known. ``experts``: name to expected prices (null: has none).
     Where horizons are one slot apart, ``horizon_min`` is empty and nothing is written twice (``shortened``): ``known``
     begins behind the first ``carried`` slots, whose prices are ``q50`` of the forecast, and ends with the last price
-    that is known; experts begin behind the slots up to the first price that is not known. ``whole`` undoes it.
+    that is known; experts begin behind the slots up to the first price that is not known. ``tail``: how the first
+    expert ends, and each other one whose list is shorter than it is with the tail. ``whole`` undoes it.
     ``slopes``: name to opportunity values per MWh at equal steps of SoC, lowest first. ``margins``: likewise, how far
     they lie above the price of the next slot.
     """
@@ -131,6 +133,7 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     horizon_min: list[int] = []
     known: list[float | None] = []
     experts: dict[str, list[float | None]] = {}
+    tail: list[float | None] = []
     carried: int = 0
     slopes: dict[str, list[float]] = {}
     margins: dict[str, list[float]] = {}
@@ -148,8 +151,9 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
         first, end = min(carried, published), len(prices)
         while end > published and prices[end - 1] is None:
             end -= 1
-        experts = {name: values[published:] for name, values in self.experts.items()}
-        return msgspec.structs.replace(self, horizon_min=[], known=prices[first:end], experts=experts, carried=first)
+        experts, tail = _without_tail({name: values[published:] for name, values in self.experts.items()})
+        known = prices[first:end]
+        return msgspec.structs.replace(self, horizon_min=[], known=known, experts=experts, tail=tail, carried=first)
 
     def whole(self, step_min: int, q50: list[float]) -> PriceOutlook:
         """Return the outlook with a value for each horizon, null where an expert's price does not count.
@@ -162,14 +166,45 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
             return self
         prices = [*q50[: self.carried], *self.known]
         published = _published(prices)
-        slots = max(len(prices), *(published + len(values) for values in self.experts.values()), 0)
+        experts = _with_tail(self.experts, self.tail)
+        slots = max(len(prices), *(published + len(values) for values in experts.values()), 0)
         return msgspec.structs.replace(
             self,
             horizon_min=list(_slots_min(step_min, slots)),
             known=prices + [None] * (slots - len(prices)),
-            experts={name: [None] * published + values for name, values in self.experts.items()},
+            experts={name: [None] * published + values for name, values in experts.items()},
+            tail=[],
             carried=0,
         )
+
+
+_Experts = dict[str, list[float | None]]
+
+
+def _without_tail(experts: _Experts) -> tuple[_Experts, list[float | None]]:
+    """Return experts of one length without the ends that they share with the first one, and the longest of these."""
+    if len(experts) < 2:
+        return experts, []
+    first, *others = experts.values()
+    ends = [_shared_end(first, values) for values in others]
+    longest = max(ends)
+    cut = {
+        name: values[: len(values) - end] for (name, values), end in zip(experts.items(), [longest, *ends], strict=True)
+    }
+    return cut, first[len(first) - longest :]
+
+
+def _with_tail(experts: _Experts, tail: list[float | None]) -> _Experts:
+    """Return what ``_without_tail`` was given."""
+    if not tail:
+        return experts
+    whole = len(next(iter(experts.values()), [])) + len(tail)
+    return {name: values + tail[len(tail) - (whole - len(values)) :] for name, values in experts.items()}
+
+
+def _shared_end(one: list[float | None], other: list[float | None]) -> int:
+    """Return with how many equal values two lists end."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
 
 
 def _slots_min(step_min: int, slots: int) -> range:

@@ -1,7 +1,7 @@
 """State of reducers as bytes: which values changed, and each value behind a version and a shape.
 
-Bytes are deflated: a zone's state is read at every start and written with every slot, so its size is what a fleet of
-zones costs. Arrays go in planes, all first bytes before all second ones, since neighbours differ in their last bytes.
+A zone's state is read at every start and written with every slot, so its size is what a fleet of zones costs: text and
+records are deflated, arrays are kept as differences of neighbours in few bits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeGuard, TypeVar
 
@@ -16,12 +17,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from vpp.numerics import rice
+from vpp.numerics.arrays import Ints
+from vpp.numerics.significant_bits import FLOAT32_BITS
+
 VERSION = 2
 _PLAIN_VERSION = 1
 """Values of this version are still read: msgpack as it is."""
 
 _HEADER_BYTES = 9
 _DEFLATED_FROM_BYTES = 100
+_LEVEL = 6
 _MAX_BYTES = 1_000_000
 """A longer value is not deflated: no flood of equal records hides a state that a broker would refuse."""
 _RAW, _DEFLATED = b"\0", b"\1"
@@ -33,11 +39,11 @@ class ValueKey(NamedTuple):
     """Which value of a state: its kind, and its part where there are several of a kind."""
 
     kind: str
-    part: int | str | tuple[int, ...] | None = None
+    part: int | str | tuple[int | str, ...] | None = None
 
     @property
     def name(self) -> str:
-        """Name under which the value is kept: ``head``, ``settled:12``, ``ring:42.19000``."""
+        """Name under which the value is kept: ``head``, ``settled:12``, ``ring:42.19000``, ``bid:actor.970000``."""
         if self.part is None:
             return self.kind
         part = ".".join(map(str, self.part)) if isinstance(self.part, tuple) else self.part
@@ -56,7 +62,7 @@ class ChangedValues:
     def __init__(self) -> None:
         self._keys: set[ValueKey] = set()
 
-    def mark(self, kind: str, part: int | str | tuple[int, ...] | None = None) -> None:
+    def mark(self, kind: str, part: int | str | tuple[int | str, ...] | None = None) -> None:
         """Count a value as changed."""
         self._keys.add(ValueKey(kind, part))
 
@@ -102,7 +108,7 @@ def unpack(raw: bytes | None, kind: type[T], shape: str, *, as_text: bool = Fals
 
 def _squeeze(body: bytes) -> bytes:
     if _DEFLATED_FROM_BYTES <= len(body) <= _MAX_BYTES:
-        deflated = zlib.compress(body, 1, -zlib.MAX_WBITS)
+        deflated = zlib.compress(body, _LEVEL, -zlib.MAX_WBITS)
         if len(deflated) < len(body):
             return _DEFLATED + deflated
     return _RAW + body
@@ -126,42 +132,76 @@ def _expand(raw: bytes | None, shape: str) -> bytes | None:
 class ArrayCodec:
     """Packs arrays of fixed types and shapes, one after the other, behind the header of their kind.
 
+    Neighbours along the last axis are alike, so what is written are the differences of whole numbers, those of floats
+    in the order of the floats.
+
     Args:
-        shape: Name and revision of what is kept; types and shapes of the arrays count as part of it.
-        like: Arrays of the shapes that are packed, of their types too unless ``kept_as`` says otherwise.
-        kept_as: Type that floats are kept as; they must be rounded to it (``round_significant``) wherever they change.
+        shape: Name and revision of what is kept; types, bits and shapes of the arrays count as part of it.
+        like: Arrays of the types and shapes that are packed: floats, whole numbers of less than 62 bits, booleans.
+        bits: Significant bits that floats are rounded to wherever they change (``round_significant``), at most those
+            of a float32, for all arrays or for each.
     """
 
-    def __init__(self, shape: str, *like: npt.NDArray[Any], kept_as: type[np.floating[Any]] | None = None) -> None:
-        self._types = [np.dtype(kept_as) if kept_as and array.dtype.kind == "f" else array.dtype for array in like]
-        shapes = (f"{dtype.str}{array.shape}" for dtype, array in zip(self._types, like, strict=True))
-        self._shape = " ".join([shape, *shapes])
-        self._length = sum(dtype.itemsize * array.size for dtype, array in zip(self._types, like, strict=True))
+    def __init__(self, shape: str, *like: npt.NDArray[Any], bits: int | Sequence[int] = FLOAT32_BITS) -> None:
+        each = bits if isinstance(bits, Sequence) else [bits] * len(like)
+        self._parts = [_Part(array, own) for array, own in zip(like, each, strict=True)]
+        self._shape = " ".join([shape, *(part.name for part in self._parts)])
 
-    def pack(self, *arrays: npt.NDArray[Any], inside: bool = False) -> bytes:
-        """Return the arrays as bytes.
-
-        Args:
-            *arrays: Of the types and shapes that the codec was made for.
-            inside: Whether they become part of a value that is deflated itself: twice costs time and gains nothing.
-        """
-        flat = (array.astype(dtype).reshape(-1) for array, dtype in zip(arrays, self._types, strict=True))
-        planes = (array.view(np.uint8).reshape(-1, array.itemsize).T.tobytes() for array in flat)
-        body = b"".join(planes)
-        return _header(self._shape) + (_RAW + body if inside else _squeeze(body))
+    def pack(self, *arrays: npt.NDArray[Any]) -> bytes:
+        """Return the arrays, of the types and shapes that the codec was made for, as bytes."""
+        return _header(self._shape) + b"".join([p.pack(a) for p, a in zip(self._parts, arrays, strict=True)])
 
     def unpack(self, raw: bytes | None, *arrays: npt.NDArray[Any]) -> bool:
         """Fill ``arrays`` from ``raw``; False, and nothing changes, where it holds none of this version and shape."""
-        body = _expand(raw, self._shape)
-        if body is None or len(body) != self._length:
+        if not _has_header(raw, self._shape):
             return False
-        at = 0
-        for array, dtype in zip(arrays, self._types, strict=True):
-            size = array.size * dtype.itemsize
-            planes = np.frombuffer(body, np.uint8, size, at).reshape(dtype.itemsize, -1)
-            array[...] = np.ascontiguousarray(planes.T).view(dtype).reshape(array.shape)
-            at += size
+        data, at = np.frombuffer(raw, np.uint8), _HEADER_BYTES
+        values = []
+        for part in self._parts:
+            numbers = np.empty(part.count, dtype=np.int64)
+            at = rice.read(data, at, numbers)
+            if at < 0:
+                return False
+            values.append(part.unpack(numbers))
+        if at != len(raw):
+            return False
+        for array, value in zip(arrays, values, strict=True):
+            array[...] = value
         return True
+
+
+class _Part:
+    """One array of an ``ArrayCodec``."""
+
+    def __init__(self, like: npt.NDArray[Any], bits: int) -> None:
+        self._is_float, self._type, self._shape = like.dtype.kind == "f", like.dtype, like.shape
+        self._dropped = FLOAT32_BITS - bits
+        self.count = like.size
+        self.name = f"{like.dtype.str}{like.shape}" + (f"/{bits}" if self._is_float else "")
+
+    def pack(self, array: npt.NDArray[Any]) -> bytes:
+        codes = array
+        if self._is_float:
+            codes = _in_order(array.astype(np.float32).view(np.int32)) >> self._dropped
+        rows = codes.astype(np.int64, order="C").reshape(-1, self._shape[-1])
+        steps = np.diff(rows, prepend=0)
+        steps[1:, 0] -= rows[:-1, 0]
+        out = rice.room(self.count)
+        return out[: rice.write(steps.reshape(-1), out, 0)].tobytes()
+
+    def unpack(self, steps: Ints) -> npt.NDArray[Any]:
+        rows = steps.reshape(-1, self._shape[-1])
+        rows[:, 0] = np.cumsum(rows[:, 0])
+        codes = np.cumsum(rows, axis=1).reshape(self._shape)
+        if not self._is_float:
+            return codes.astype(self._type)
+        kept = codes.astype(np.int32)
+        return _in_order((kept << self._dropped) | ((kept >> 31) & ((1 << self._dropped) - 1))).view(np.float32)
+
+
+def _in_order(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the bits of float32 as numbers in the order of the floats, and such numbers as bits."""
+    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
 
 
 def _has_header(raw: bytes | None, shape: str) -> TypeGuard[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -16,15 +18,18 @@ from tests.worlds.builders import (
 )
 from tests.worlds.plant import NETS, bids, correction, end, plant, table_rows, week
 from vpp.messages import (
+    ActorBid,
     Correction,
     Deadline,
     Decision,
     End,
     Message,
     MissingBid,
+    TraderBid,
     encode,
 )
 from vpp.streams.reducer import Origin, Output
+from vpp.streams.state_codec import pack
 
 
 def test_a_slot_closes_with_the_last_policys_bid() -> None:
@@ -99,6 +104,7 @@ def test_a_restart_at_any_message_changes_nothing() -> None:
     whole = run(plant(), messages)[1]
     kept: dict[str, bytes] = {}
     parts: list[Output] = []
+    written: Counter[str] = Counter()
     for offset, message in enumerate(messages):
         reducer = plant()
         state = reducer.load(ZONE, kept.get)
@@ -109,9 +115,29 @@ def test_a_restart_at_any_message_changes_nothing() -> None:
                 kept.pop(name, None)
             else:
                 kept[name] = value
+                written[name] += 1
     assert [(o.topic, encode(o.message)) for o in parts] == [(o.topic, encode(o.message)) for o in whole]
-    assert not [name for name in kept if name.startswith("waiting")]
+    of_bids = {name: count for name, count in written.items() if name.startswith("bid:")}
+    assert set(of_bids.values()) == {1}
+    assert len(of_bids) == len([m for m in messages if isinstance(m, ActorBid | TraderBid)])
+    assert {name.partition(".")[0] for name in kept if name.startswith("bid:")} == {"bid:actor", "bid:trader"}
+    assert len([name for name in kept if name.startswith("bid:")]) == 2
     assert max(len(value) for value in kept.values()) < 256_000
+
+
+def test_last_bids_of_an_older_state_are_read() -> None:
+    reducer, messages = plant(), week(2)
+    state, _ = run(reducer, messages)
+    kept = dict(reducer.changes(state))
+    for policy, placed in state.last.items():
+        kept[f"last:{policy}"] = pack(placed, "plant-1", as_text=True)
+    state.head.last.clear()
+    state.changed.mark("head")
+    kept |= reducer.changes(state)
+    again = plant().load(ZONE, {name: value for name, value in kept.items() if not name.startswith("bid:")}.get)
+    assert again.last == state.last
+    state, _ = run(reducer, bids(2), again)
+    assert set(state.head.last) == {"actor", "trader"}
 
 
 def test_the_decisions_id_is_a_hash_of_its_content_without_the_offsets() -> None:

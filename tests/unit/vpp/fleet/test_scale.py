@@ -21,6 +21,11 @@ def test_a_step_is_at_most_a_millionth_of_the_reference(reference_mw: float, sha
     assert abs(PowerScale.of(reference_mw).rounded(power_mw) - power_mw) <= 0.5000001e-6 * reference_mw
 
 
+@given(st.floats(1e-6, 1e6))
+def test_a_step_of_a_forecast_is_at_most_a_ten_thousandth_of_the_reference(reference_mw: float) -> None:
+    assert 10.0 ** -PowerScale.of(reference_mw).forecast_decimals <= 1.0000001e-4 * reference_mw
+
+
 @pytest.mark.parametrize(("reference_mw", "decimals"), [(43_748, 2), (10_000, 2), (100, 4), (0.0077, 9)])
 def test_decimals(reference_mw: float, decimals: int) -> None:
     assert PowerScale.of(reference_mw).decimals == decimals

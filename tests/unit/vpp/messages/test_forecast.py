@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -22,9 +23,15 @@ outlooks = st.integers(1, 80).flatmap(
 )
 
 
-@given(outlooks, st.integers(0, 48))
-def test_a_shortened_outlook_has_the_same_prices_where_they_count(outlook: Any, published: int) -> None:
+@given(outlooks, st.integers(0, 48), st.lists(st.integers(0, 80), min_size=1))
+def test_a_shortened_outlook_has_the_same_prices_where_they_count(outlook: Any, published: int, ends: Any) -> None:
     known, experts = outlook
+    first = next(iter(experts.values()))
+    shared = [max(len(known) - end, 0) for end in ends]
+    experts = {
+        name: values[:start] + first[start:]
+        for (name, values), start in zip(experts.items(), itertools.cycle(shared), strict=False)
+    }
     whole = PriceOutlook(horizon_min=[STEP_MIN * (i + 1) for i in range(len(known))], known=known, experts=experts)
     first_unknown = known.index(None) if None in known else len(known)
     q50 = [*known[: min(published, first_unknown)], *[1.0] * 48]
@@ -33,6 +40,21 @@ def test_a_shortened_outlook_has_the_same_prices_where_they_count(outlook: Any, 
     assert {name: values[first_unknown:] for name, values in again.experts.items()} == {
         name: values[first_unknown:] for name, values in experts.items()
     }
+
+
+def test_the_end_that_experts_share_is_written_once() -> None:
+    experts: dict[str, list[float | None]] = {
+        "next_day": [1.0, 7.0, 8.0, 9.0],
+        "mix": [2.0, 7.0, 8.0, 9.0],
+        "last_week": [5.0, 5.0, 5.0, 9.0],
+    }
+    outlook = PriceOutlook(horizon_min=[30, 60, 90, 120], known=[None] * 4, experts=experts)
+    short = outlook.shortened(STEP_MIN, 0)
+    assert (short.experts, short.tail) == (
+        {"next_day": [1.0], "mix": [2.0], "last_week": [5.0, 5.0, 5.0]},
+        [7.0, 8.0, 9.0],
+    )
+    assert short.whole(STEP_MIN, []) == outlook
 
 
 def test_horizons_that_are_not_one_slot_apart_stay_as_they_are() -> None:
