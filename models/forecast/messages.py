@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 
@@ -55,12 +57,13 @@ def _message(
     source: str, model_id: str, rounded: list[list[float]], xgboost_weight: list[float] | None = None
 ) -> Quantiles:
     *columns, mean = rounded
+    levels: dict[str, Any] = dict(zip(QUANTILE_NAMES, columns, strict=True))
     return Quantiles(
         source=source,
         model_id=model_id,
         mean=None if mean == columns[_MEDIAN] else mean,
         xgboost_weight=xgboost_weight,
-        **dict(zip(QUANTILE_NAMES, columns, strict=True)),
+        **levels,
     )
 
 
