@@ -24,18 +24,22 @@ FUTURE_DAYS = 4
 """Days after the newest closed slot that published values may fill (three whole local days need a fourth UTC day)."""
 
 
+_CHANNELS = "channels"
+"""Value that holds the names of the channels by row."""
+
+
 class RingRecord(msgspec.Struct, frozen=True):
     """What changes with every slot: the newest closed slot, and which chunks are kept.
 
     ``head``: slot index, None before the first. ``days``: first and last UTC day of a kept chunk. ``depths``: days of
-    history of each class of channels. ``channels``: names by row.
+    history of each class of channels. ``channels``: names by row, of a state that kept them here.
     """
 
     layout: str
     head: int | None
     days: tuple[int, int]
     depths: list[int]
-    channels: list[str]
+    channels: list[str] = []
 
 
 class SlotRing:
@@ -63,6 +67,7 @@ class SlotRing:
         self.rows: dict[str, int] = {}
         self._depths: list[int] = []
         self._unkept: set[str] = set()
+        self._has_new_row = False
         self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
         self.data: Floats = np.full((0, self.capacity), np.nan)
         self._reach(None)
@@ -89,6 +94,7 @@ class SlotRing:
             self._unkept.add(channel)
             return None
         row = self.rows[channel] = len(self._depths)
+        self._has_new_row = True
         self._depths.append(depth)
         self._rows_at[depth] = np.flatnonzero(np.array(self._depths) == depth)
         self._row_version.append(self.version)
@@ -202,6 +208,9 @@ class SlotRing:
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the chunks that changed since the last call (None: delete), and count them as kept."""
         out: dict[str, bytes | None] = {}
+        if self._has_new_row:
+            out[_CHANNELS] = pack_value(list(self.rows), self.layout)
+            self._has_new_row = False
         oldest_day = self.oldest // self._per_day
         for key in self._changed.take():
             assert isinstance(key.part, tuple)
@@ -220,7 +229,7 @@ class SlotRing:
         if self._chunk_days is None:
             days = [day for _, day in self._chunks]
             self._chunk_days = (min(days, default=0), max(days, default=-1))
-        return RingRecord(self.layout, self.head, self._chunk_days, list(self._rows_at), list(self.rows))
+        return RingRecord(self.layout, self.head, self._chunk_days, list(self._rows_at))
 
     def _pack(self, depth: int, day: int) -> bytes:
         count, parts = pack(self.data, self._rows_at[depth], self._columns(day).start, self._per_day)
@@ -233,12 +242,19 @@ class SlotRing:
             record: As ``record`` returned it.
             get: Reads a chunk by name.
         """
-        if record.layout != self.layout or any(self._depth_of(name) <= 0 for name in record.channels):
+        if record.layout != self.layout:
             return False
-        for name in record.channels:  # chunks speak of rows by number
-            self.row(name)
-        self._reach(record.head)
         first_day, last_day = record.days
+        names = record.channels or unpack_value(get(_CHANNELS), list[str], self.layout)
+        if names is None and first_day <= last_day:
+            return False
+        names = names or []
+        if any(self._depth_of(name) <= 0 for name in names):
+            return False
+        for name in names:  # chunks speak of rows by number
+            self.row(name)
+        self._has_new_row = bool(record.channels)
+        self._reach(record.head)
         for depth in record.depths:
             for day in range(first_day, last_day + 1):
                 if self._unpack(get(ValueKey("ring", (depth, day)).name), day):

@@ -106,11 +106,32 @@ class DecidedPlan(msgspec.Struct, omit_defaults=True):
     counted: dict[str, Counted] = {}
 
 
-class PlacedBid(msgspec.Struct):
-    """A bid and its place in the log."""
+class PlacedBid(msgspec.Struct, omit_defaults=True):
+    """A bid and its place in the log.
+
+    ``even_horizons``: how many horizons the bid has, where they are one slot apart and left out (``shortened``).
+    """
 
     bid: Bid
     place: Place
+    even_horizons: int = 0
+
+    def shortened(self) -> PlacedBid:
+        """Return it without horizons that are one slot apart."""
+        count = len(self.bid.horizon_min)
+        if self.bid.horizon_min != self._horizons(count):
+            return self
+        return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=[]), self.place, count)
+
+    def whole(self) -> PlacedBid:
+        """Return what ``shortened`` was called of."""
+        if not self.even_horizons:
+            return self
+        return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=self._horizons(self.even_horizons)), self.place)
+
+    def _horizons(self, count: int) -> list[int]:
+        step_min = self.bid.step_min
+        return list(range(step_min, (count + 1) * step_min, step_min))
 
     def settled(self) -> PlacedBid:
         """Return it without the observation."""
@@ -259,12 +280,12 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
         for index in head.waiting:
             waits = unpack(get(_bid_key(policy, index).name), PlacedBid, _SHAPE, as_text=True)
             if waits is not None:
-                state.waiting.setdefault(index, {})[policy] = waits
+                state.waiting.setdefault(index, {})[policy] = waits.whole()
         # Without an index it is of a state that kept last bids apart.
         name = _bid_key(policy, head.last[policy]).name if policy in head.last else f"last:{policy}"
         last = unpack(get(name), PlacedBid, _SHAPE, as_text=True)
         if last is not None:
-            state.last[policy] = last.settled()
+            state.last[policy] = last.whole().settled()
     if head.closed is not None:
         first = max((head.closed - memory_slots) // CHUNK_SLOTS, (head.first or 0) // CHUNK_SLOTS)
         for chunk in range(first, head.closed // CHUNK_SLOTS + 1):
@@ -296,7 +317,8 @@ def _value(state: PlantState, key: ValueKey) -> object | None:
         case ValueKey("orders"):
             return state.standing
         case ValueKey("bid", (str(policy), int(index))):
-            return state.bid(policy, index)
+            placed = state.bid(policy, index)
+            return None if placed is None else placed.shortened()
         case ValueKey("settled", int(chunk)):
             slots = range(chunk * CHUNK_SLOTS, (chunk + 1) * CHUNK_SLOTS)
             return [state.settled[index] for index in slots if index in state.settled] or None

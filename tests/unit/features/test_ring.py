@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,7 +122,7 @@ def test_expired_days_are_deleted_from_the_state() -> None:
         made.put("deep", t, 1.0)
         made.put("shallow", t, 1.0)
         kept(made, store)
-    days = sorted(store)
+    days = sorted(name for name in store if name.startswith("ring:"))
     head_day = START // DAY + 5
     assert days == sorted(
         [f"ring:1.{d}" for d in (head_day - 1, head_day)] + [f"ring:3.{d}" for d in range(head_day - 3, head_day + 1)]
@@ -136,8 +137,23 @@ def test_state_of_another_layout_counts_as_none() -> None:
     assert not ring(depth=4).load(made.record(), store.get)
     assert not SlotRing(STEP, lambda _: 0, max_days=3).load(made.record(), store.get)
     broken = ring()
-    assert broken.load(made.record(), dict.fromkeys(store, b"\x07garbage").get)
+    chunks_lost = {name: raw if name == "channels" else b"\x07garbage" for name, raw in store.items()}
+    assert broken.load(made.record(), chunks_lost.get)
     assert math.isnan(broken.get("deep", START))
+    assert not ring().load(made.record(), dict.fromkeys(store, b"\x07garbage").get)
+
+
+def test_a_record_that_names_the_channels_is_read() -> None:
+    made = ring()
+    made.advance(START)
+    made.put("deep", START, 1.0)
+    store = kept(made, {})
+    del store["channels"]
+    older = msgspec.structs.replace(made.record(), channels=["deep"])
+    again = ring()
+    assert again.load(older, store.get)
+    assert again.get("deep", START) == 1.0
+    assert set(again.changes()) == {"channels"}
 
 
 def test_rows_keep_their_numbers_over_restarts() -> None:
