@@ -176,22 +176,19 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
     changes: dict[str, bytes] = {}
     for index in sorted({index for stored in fresh for index in stored}):
         for number, part in enumerate(waiting[0].parts):
-            arrays = [
-                array
-                for each, stored in zip(waiting, fresh, strict=True)
-                for array in each.arrays(index, part, stored.get(index))
-            ]
+            targets = [e.arrays(index, part, stored.get(index)) for e, stored in zip(waiting, fresh, strict=True)]
             name = ValueKey(_KIND, (number, index % part.slots)).name
-            changes[name] = _codec(len(waiting), part.count).pack(*arrays)
+            changes[name] = _codec(len(waiting), part.count).pack(*map(np.stack, zip(*targets, strict=True)))
     return changes
 
 
 @cache
 def _codec(targets: int, horizons: int) -> ArrayCodec:
-    """Return what packs one part of the forecasts of so many targets, as ``WaitingForecasts.arrays`` gives them."""
+    """Return what packs one part of the forecasts of so many targets, each as ``WaitingForecasts.arrays``."""
     centre, offsets = np.zeros(horizons, np.float32), np.zeros((_LEVELS + 1, horizons), np.float32)
     one: list[npt.NDArray[Any]] = [np.zeros(1, np.int32), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
-    return ArrayCodec(_SHAPE, *one * targets, bits=[0, FLOAT32_BITS, 0, CENTRE_BITS, OFFSET_BITS] * targets)
+    stacked = [np.stack([array] * targets) for array in one]
+    return ArrayCodec(_SHAPE, *stacked, bits=[0, FLOAT32_BITS, 0, CENTRE_BITS, OFFSET_BITS])
 
 
 def load_waiting(
@@ -207,11 +204,9 @@ def load_waiting(
     if len(records) != len(waiting) or not all(e.load_record(r) for e, r in zip(waiting, records, strict=True)):
         return
     for number, part in enumerate(waiting[0].parts):
-        arrays = [each.arrays(0, part, None) for each in waiting]
-        arrays = [[array.copy() for array in group] for group in arrays]
-        flat = [array for group in arrays for array in group]
+        arrays = [np.stack(like) for like in zip(*(each.arrays(0, part, None) for each in waiting), strict=True)]
         codec = _codec(len(waiting), part.count)
         for row in range(part.slots):
-            if codec.unpack(get(ValueKey(_KIND, (number, row)).name), *flat):
-                for each, stored in zip(waiting, arrays, strict=True):
-                    each.restore(part, stored)
+            if codec.unpack(get(ValueKey(_KIND, (number, row)).name), *arrays):
+                for target, each in enumerate(waiting):
+                    each.restore(part, [array[target] for array in arrays])
