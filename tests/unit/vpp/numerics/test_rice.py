@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpp.numerics import rice
@@ -15,6 +15,7 @@ def written(values: np.ndarray, at: int = 0) -> np.ndarray:
     return out[: rice.write(values, out, at)]
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, max_size=70), st.integers(0, 3))
 def test_every_number_reads_back_from_any_byte(values: list[int], at: int) -> None:
     given_numbers = np.array(values, dtype=np.int64)
@@ -23,6 +24,7 @@ def test_every_number_reads_back_from_any_byte(values: list[int], at: int) -> No
     assert np.array_equal(again, given_numbers)
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=40), st.integers(1, 20))
 def test_data_that_end_early_are_no_numbers(values: list[int], missing: int) -> None:
     data = written(np.array(values, dtype=np.int64))

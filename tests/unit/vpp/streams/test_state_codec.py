@@ -7,7 +7,7 @@ import logging
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -84,6 +84,7 @@ def test_arrays_read_back_in_their_types_and_shapes() -> None:
 WIDE = st.floats(1e-30, 1e30) | st.floats(-1e30, -1e-30) | st.sampled_from([0.0, -0.0, np.inf, -np.inf, np.nan])
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, (2, 5), elements=WIDE), st.integers(4, FLOAT32_BITS))
 def test_rounded_floats_read_back_to_the_bit(values: np.ndarray, bits: int) -> None:
     round_significant(values, bits)
@@ -93,6 +94,7 @@ def test_rounded_floats_read_back_to_the_bit(values: np.ndarray, bits: int) -> N
     assert again.tobytes() == kept.tobytes()
 
 
+@settings(deadline=None)
 @given(arrays(np.int32, (3, 4)))
 def test_whole_numbers_read_back(values: np.ndarray) -> None:
     codec, again = ArrayCodec("a-1", values), np.zeros_like(values)
