@@ -130,5 +130,5 @@ def test_a_kept_value_of_another_form_is_logged_once(caplog: pytest.LogCaptureFi
         for _ in range(3):
             assert unpack(pack(1, "counts-1"), int, "counts-2") is None
     assert [record.message for record in caplog.records if "counts-2" in record.message] == [
-        "kept state is of another version, its reader starts anew form=counts-2"
+        "kept state is of another version, its reader starts again form=counts-2"
     ]
