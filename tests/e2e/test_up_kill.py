@@ -1,4 +1,4 @@
-"""Killing workers changes nothing: the exported tables are byte-identical."""
+"""Neither killed workers nor remote inference change anything: the exported tables are byte-identical."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.plant_fixtures import Place, make_place, recall_models, wait_for_slot
 from tests.rough_run import (
     SLOTS,
     WORKERS,
+    ZONES,
     arguments,
     check_same_tables,
     end,
@@ -23,6 +24,7 @@ from tests.rough_run import (
     run_calm,
     worker_pid,
 )
+from topologies.runtime.status import read_status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -35,7 +37,10 @@ def test_tables_are_the_same_after_every_worker_was_killed(
     data_dir: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     calm, rough = make_place(tmp_path / "calm"), make_place(tmp_path / "rough")
+    # Remote inference gives the same forecasts, so the calm run tests the plant with it too.
+    calm.environment["VPP_INFERENCE"] = "remote"
     run_calm(calm, data_dir)
+    assert set(read_status(calm.settings)["inference"]["last_slot"]) == set(ZONES)
     recall_models(rough)
     # Each worker once, then at random, for as long as the source sends.
     names = [*WORKERS, *random.Random(KILLS).choices(WORKERS, k=KILLS - len(WORKERS))]
