@@ -44,7 +44,7 @@ def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
     plan = read_plan(problem, model, search.program, search.answer, Engine.MILP if search.branched else Engine.LP)
     if search.proven:
         return plan
-    return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": search.nodes})))
+    return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": float(search.nodes)})))
 
 
 def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: Engine) -> Plan:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -20,6 +21,7 @@ from agents.clearing.solve import cost_if, solve, what_if
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
 from vpp.fleet.schema import Zone
+from vpp.messages import PlanNote
 
 FREE = BATTERY.model_copy(update={"wear_cost_per_mwh": 0.0})
 
@@ -318,6 +320,14 @@ def test_decisions_do_not_depend_on_what_was_decided_before() -> None:
     solve(broken)
     again = [solve(problem).power_mw.tobytes() for problem in reversed(problems)]
     assert first == again[::-1]
+
+
+def test_a_search_cut_short_leaves_a_note_that_a_state_keeps_as_it_is() -> None:
+    problem = replace(evening_problem(grid_zone(BATTERY, COMMITTED)), effort=Effort(tree_nodes=4))
+    (note,) = solve(problem).notes
+    assert note.code == "search_ended"
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(note), type=PlanNote)
+    assert msgspec.json.encode(again) == msgspec.json.encode(note)
 
 
 def test_no_solution_within_the_effort_is_the_named_reflex() -> None:
