@@ -13,10 +13,8 @@ from tests.worlds.documents import ROOT, blocks
 from vpp.errors import ConfigError
 from vpp.fleet.schema import parse_fleet
 
-HOME, DEVICES = (
-    block.body
-    for block in blocks(ROOT / "docs" / "guide" / "home-assistant.md")
-    if "devices.yaml" in block.info or "fleet.yaml" in block.info
+HOME, DEVICES, _ = (
+    block.body for block in blocks(ROOT / "docs" / "guide" / "home-assistant.md") if block.language == "yaml"
 )
 FLEET = parse_fleet(HOME, "home-assistant.md")
 
