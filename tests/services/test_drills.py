@@ -32,10 +32,10 @@ def place_on(folder: Path, broker: str, replicas: int) -> Place:
     return replace(place, environment=own)
 
 
-@pytest.fixture
-def calm(data_dir: Path, tmp_path: Path) -> Place:
+@pytest.fixture(scope="module")
+def calm(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A run without faults, on the embedded broker and SQLite."""
-    place = make_place(tmp_path / "calm")
+    place = make_place(tmp_path_factory.mktemp("calm"))
     own = {n: v for n, v in place.environment.items() if not n.startswith(("VPP_STORE", "VPP_INFLUX", "VPP_KAFKA"))}
     place = replace(place, environment=own)
     run_calm(place, data_dir)
