@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import msgspec
 
 from agents.assets.frequency_droop import Shares, answer_mw, at, frequency_seen
 from agents.assets.registry import rows_where, store_of, type_of
-from agents.assets.state import Delivered, Interval
+from agents.assets.state import AssetState, Delivered, Interval
 from agents.assets.twin import deliver
 from agents.plant.following import Following, checked_soc, judged
 from agents.plant.ledger import SettledSlot
@@ -63,84 +64,133 @@ def settle_slot(
     Raises:
         PhysicsError: The energy of an asset does not balance, which is always a bug.
     """
-    net = served_net_mw(zone, observation)
-    hertz, price = frequency_seen(observation), price_per_mwh(zone, observation)
-    readings = {} if observation is None else observation.assets
-    statuses: dict[str, AssetStatus] = {}
-    after: dict[str, AssetKept] = {}
-    power: dict[str, float] = {}
-    shortfall: dict[str, float] = {}
-    answers: dict[str, float] = {}
-    interval = Interval(zone.step.hours, zone.local(zone.step.start(index)))
-    last = [zone.assets[row] for row in rows_where(zone, lambda kind, asset: kind.is_emergency(asset))]
-    for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
+    closed = _ClosedSlot.of(zone, observation, index)
+    rows: dict[str, _SettledAsset] = {}
+    emergency = [zone.assets[row] for row in rows_where(zone, lambda kind, asset: kind.is_emergency(asset))]
+    for asset in [*(asset for asset in zone.assets if asset not in emergency), *emergency]:
         planned = setpoints.get(asset.asset_id)
-        power_mw = 0.0 if planned is None else follow(planned, net, hertz, price)
-        if asset in last and net is not None:
+        power_mw = 0.0 if planned is None else follow(planned, closed.net_mw, closed.hertz, closed.price_per_mwh)
+        if asset in emergency and closed.net_mw is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
-            power_mw = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
-        before = assets[asset.asset_id]
-        delivered = deliver(
-            asset,
-            before.state(),
-            power_mw,
-            zone.step.hours,
-            potential_mw=potential_mw(zone, asset, observation),
-            start=planned is not None and planned.start,
-            at=interval.at,
-        )
-        reading = readings.get(asset.asset_id)
-        settled = _measured(asset, before, delivered, reading, interval)
-        if reading is not None and asset not in last:
-            commanded = (power_mw, 0.0 if planned is None else planned.power_mw)
-            range_mw = [
-                deliver(
-                    asset,
-                    before.reachable_state(),
-                    mw,
-                    zone.step.hours,
-                    potential_mw=potential_mw(zone, asset, observation),
-                    start=planned is not None and planned.start,
-                    at=interval.at,
-                ).power_mw
-                for mw in commanded
-            ]
-            _follow(zone, asset, before, settled, reading, [*commanded, *range_mw])
-        _assert_balance(asset, before, settled, interval)
-        answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, hertz)
-        if answer and not settled.measured:
-            without = deliver(asset, before.state(), power_mw - answer, zone.step.hours, at=interval.at)
-            answers[asset.asset_id] = (delivered.power_mw - without.power_mw) * zone.step.hours
-        if delivered.shortfall_mwh > 0:
-            shortfall[asset.asset_id] = delivered.shortfall_mwh
-        after[asset.asset_id] = settled
-        power[asset.asset_id] = settled.power_mw
-        statuses[asset.asset_id] = AssetStatus(
-            zone=zone.zone,
-            slot=zone.step.start(index),
-            asset_id=asset.asset_id,
-            asset_kind=asset.kind,
-            power_mw=settled.power_mw,
-            energy_mwh=settled.power_mw * zone.step.hours,
-            soc=settled.soc,
-            planned_mw=None if planned is None else planned.power_mw,
-            source="measured" if settled.measured else "twin",
-            available=settled.available,
-            outcome=None if (reading := readings.get(asset.asset_id)) is None else reading.outcome,
-        )
-    order = [asset.asset_id for asset in zone.assets]
+            served_mw = sum(row.kept.power_mw for row in rows.values())
+            power_mw = max(closed.net_mw - served_mw - zone.limits.import_cap_mw, 0.0)
+        is_judged = asset not in emergency
+        rows[asset.asset_id] = _settled(closed, asset, assets[asset.asset_id], planned, power_mw, is_judged=is_judged)
+    in_order = {asset.asset_id: rows[asset.asset_id] for asset in zone.assets}
+    started = [
+        asset.asset_id
+        for asset in zone.assets
+        if type_of(asset).started(assets[asset.asset_id].state(), in_order[asset.asset_id].kept.power_mw)
+    ]
     slot = SettledSlot(
         index=index,
-        net_mw=net,
-        price_per_mwh=price,
-        power_mw={asset_id: power[asset_id] for asset_id in order},
-        started=[a.asset_id for a in zone.assets if type_of(a).started(assets[a.asset_id].state(), power[a.asset_id])],
+        net_mw=closed.net_mw,
+        price_per_mwh=closed.price_per_mwh,
+        power_mw={asset_id: row.kept.power_mw for asset_id, row in in_order.items()},
+        started=started,
         observed=observation is not None,
-        shortfall_mwh=shortfall,
-        frequency_mwh=answers,
+        shortfall_mwh={asset_id: row.shortfall_mwh for asset_id, row in rows.items() if row.shortfall_mwh > 0},
+        frequency_mwh={asset_id: row.frequency_mwh for asset_id, row in rows.items() if row.frequency_mwh is not None},
         provisional=is_provisional(observation),
     )
-    return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
+    return Settlement(
+        [row.status for row in in_order.values()], {asset_id: row.kept for asset_id, row in in_order.items()}, slot
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _ClosedSlot:
+    """A closed slot as all assets see it.
+
+    ``net_mw``: net load of the served share, None: not measured. ``hertz``: frequencies with their shares of the slot.
+    """
+
+    zone: Zone
+    observation: SlotClosed | None
+    start: datetime
+    interval: Interval
+    net_mw: float | None
+    hertz: Shares
+    price_per_mwh: float | None
+
+    @classmethod
+    def of(cls, zone: Zone, observation: SlotClosed | None, index: int) -> _ClosedSlot:
+        """Return slot ``index`` of a zone."""
+        start = zone.step.start(index)
+        return cls(
+            zone=zone,
+            observation=observation,
+            start=start,
+            interval=Interval(zone.step.hours, zone.local(start)),
+            net_mw=served_net_mw(zone, observation),
+            hertz=frequency_seen(observation),
+            price_per_mwh=price_per_mwh(zone, observation),
+        )
+
+    def deliver(self, asset: Asset, state: AssetState, power_mw: float, planned: Planned | None) -> Delivered:
+        """Return what the twin delivers of ``power_mw`` under a setpoint."""
+        return deliver(
+            asset,
+            state,
+            power_mw,
+            self.interval.hours,
+            potential_mw=potential_mw(self.zone, asset, self.observation),
+            start=planned is not None and planned.start,
+            at=self.interval.at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _SettledAsset:
+    """One asset after the slot. ``frequency_mwh``: its response to frequency, None where there was none."""
+
+    kept: AssetKept
+    status: AssetStatus
+    shortfall_mwh: float
+    frequency_mwh: float | None
+
+
+def _settled(
+    closed: _ClosedSlot, asset: Asset, before: AssetKept, planned: Planned | None, power_mw: float, *, is_judged: bool
+) -> _SettledAsset:
+    """Settle one asset.
+
+    Args:
+        closed: The slot.
+        asset: The asset.
+        before: The asset at the slot's start.
+        planned: Its setpoint; None: it rests.
+        power_mw: Power that the setpoint asks for at the measured net load, frequency and price.
+        is_judged: Whether a reading is compared with the setpoint.
+    """
+    zone, interval, planned_mw = closed.zone, closed.interval, None if planned is None else planned.power_mw
+    reading = None if closed.observation is None else closed.observation.assets.get(asset.asset_id)
+    delivered = closed.deliver(asset, before.state(), power_mw, planned)
+    kept = _measured(asset, before, delivered, reading, interval)
+    if reading is not None and is_judged:
+        commanded = (power_mw, 0.0 if planned_mw is None else planned_mw)
+        reachable = [closed.deliver(asset, before.reachable_state(), mw, planned).power_mw for mw in commanded]
+        _follow(zone, asset, before, kept, reading, [*commanded, *reachable])
+    _assert_balance(asset, before, kept, interval)
+    answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, closed.hertz)
+    frequency_mwh = None
+    if answer and not kept.measured:
+        without = deliver(asset, before.state(), power_mw - answer, interval.hours, at=interval.at)
+        frequency_mwh = (delivered.power_mw - without.power_mw) * interval.hours
+    status = AssetStatus(
+        zone=zone.zone,
+        slot=closed.start,
+        asset_id=asset.asset_id,
+        asset_kind=asset.kind,
+        power_mw=kept.power_mw,
+        energy_mwh=kept.power_mw * interval.hours,
+        soc=kept.soc,
+        planned_mw=planned_mw,
+        source="measured" if kept.measured else "twin",
+        available=kept.available,
+        outcome=None if reading is None else reading.outcome,
+    )
+    return _SettledAsset(kept, status, delivered.shortfall_mwh, frequency_mwh)
 
 
 def follow(

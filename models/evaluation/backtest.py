@@ -101,7 +101,7 @@ def run_backtest(
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Target and ranges.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
 
     Raises:
         ConfigError: The ranges contradict each other.

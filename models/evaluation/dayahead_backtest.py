@@ -81,7 +81,7 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         convention: What is known at the auction.
         refit_days: Days between refits of the linear members (trees every 14 or more); None: one fit, at ``train_to``.
         settings: Members, mix and blend.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
 
     Raises:
         ConfigError: The ranges contradict each other.

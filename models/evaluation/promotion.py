@@ -111,7 +111,7 @@ def judge(
         zone: Its configuration.
         in_force: The model that a new one would replace; None: the named fallbacks serve.
         until: End of the data (exclusive, aware UTC).
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
         challenger: A model that was trained so some time ago; the days since its training are compared, at most four
             weeks. None: one is trained here.
         min_days: Fewest days of a comparison.

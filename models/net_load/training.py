@@ -65,7 +65,7 @@ class NetLoadTrainer:
 
     Args:
         zone: Gives step, calendar and channels.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:

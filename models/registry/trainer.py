@@ -33,7 +33,7 @@ class Trainer:
 
     Args:
         zone: Its configuration.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:

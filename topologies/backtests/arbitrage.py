@@ -100,7 +100,7 @@ def run_arbitrage(
         terms: The battery.
         test_from: First slot (aware UTC); in day-ahead mode the days are local days whose noon lies in the range.
         test_to: End (exclusive).
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
 
     Raises:
         ConfigError: The range is empty or the battery impossible.

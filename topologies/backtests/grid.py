@@ -93,7 +93,7 @@ def run_grid_backtest(
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Range, training and baselines.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
         ticks: The same history in finer, equal parts of a slot; batteries then follow their curves tick by tick.
 
     Raises:

@@ -78,7 +78,7 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Ranges, attacks, how many.
-        progress: Called with the share done (0-1) and what is continuing.
+        progress: Called with the share done (0-1) and the name of the current part.
 
     Raises:
         ConfigError: The ranges contradict each other, or an attack is unknown.

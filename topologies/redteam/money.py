@@ -89,7 +89,7 @@ class MoneyBench:
             end: End (exclusive).
             starts: Positions whose states are kept, ascending; the plant runs ``WARM_UP_HOURS`` before each.
             guarded: Whether the guard runs.
-            progress: Called with the share done (0-1) and what is continuing.
+            progress: Called with the share done (0-1) and the name of the current part.
         """
         zone, step = self.zone, self.zone.step
         reducer = self._reducer(guarded=guarded)

@@ -181,7 +181,8 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
     if not cells:
         return "write numbers, or leave the column out with ignore: in a mapping file"
     of_share = unit in (None, "percent", "fraction")
-    written = sorted({unit for cell in cells for unit in _units_in(cell, style) if of_share or unit != "percent"})
+    cell_units = {name for cell in cells for name in _units_in(cell, style)}
+    written = sorted(name for name in cell_units if of_share or name != "percent")
     if len(written) == 1 and written[0] != unit and all(_parsed(cell, style, written[0]) is not None for cell in cells):
         return f"its cells are in {written[0]}: state it in a mapping file: {{from: {column.name}, unit: {written[0]}}}"
     if len(written) > 1:
@@ -192,7 +193,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
         cells = {without_unit(cell, unit) or cell for cell in cells}
         column = pd.Series(sorted(cells), dtype="str")
     other_styles = [other for other in readable_styles([column], style) if other != style]
-    readable = [_stated(style.decimal, style.thousands) for style in other_styles]
+    readable = [_stated(other.decimal, other.thousands) for other in other_styles]
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
     bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.moment import LASTING
@@ -29,40 +29,52 @@ def zones(context: ReadContext) -> dict[str, Any]:
     if not newest:
         return {"zones": [], "totals": [], "now": None}
     last = max(newest.values())
-    since = last - DAY
-    telemetry = _grouped(
-        context.store.scan(TELEMETRY, start=since, columns=("zone", "slot", "net_load_mw", "price_per_mwh"))
-    )
-    delivered = _grouped(
-        context.store.scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))
-    )
-    ledger = _grouped(context.store.scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action")))
-    setpoints = _grouped(
-        context.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
-    )
-    alert_columns = ("zone", "slot", "severity", "code", "channel", "asset_id", "ended_at")
-    alerts = _grouped(context.store.scan(ALERTS, start=last - LASTING, columns=alert_columns))
-    decisions = _grouped(
-        context.store.scan(
-            DECISIONS, start=last - timedelta(hours=2), columns=("zone", "slot", "for_slot", "revision", "body")
+    rows = _ZoneRows.scan(context, last)
+    lines = [_line(context.config(name), name, newest.get(name), last, rows.of(name)) for name in names]
+    return {"zones": lines, "totals": _totals(lines), "now": _end(rows.telemetry, last)}
+
+
+class _Rows(NamedTuple):
+    """Stored rows of one zone, by table."""
+
+    telemetry: list[dict[str, Any]]
+    delivered: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
+    setpoints: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+
+
+class _ZoneRows(NamedTuple):
+    """The same of all zones: rows by zone."""
+
+    telemetry: dict[str, list[dict[str, Any]]]
+    delivered: dict[str, list[dict[str, Any]]]
+    ledger: dict[str, list[dict[str, Any]]]
+    setpoints: dict[str, list[dict[str, Any]]]
+    alerts: dict[str, list[dict[str, Any]]]
+    decisions: dict[str, list[dict[str, Any]]]
+
+    @classmethod
+    def scan(cls, context: ReadContext, last: datetime) -> _ZoneRows:
+        """Return the rows of the day before slot ``last``, in one scan of each table."""
+        since, scan = last - DAY, context.store.scan
+        telemetry = ("zone", "slot", "net_load_mw", "price_per_mwh")
+        alerts = ("zone", "slot", "severity", "code", "channel", "asset_id", "ended_at")
+        setpoints = ("zone", "slot", "asset_id", "power_mw", "revision")
+        decisions = ("zone", "slot", "for_slot", "revision", "body")
+        return cls(
+            telemetry=_grouped(scan(TELEMETRY, start=since, columns=telemetry)),
+            delivered=_grouped(scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))),
+            ledger=_grouped(scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action"))),
+            setpoints=_grouped(scan(SETPOINTS, start=last, columns=setpoints)),
+            alerts=_grouped(scan(ALERTS, start=last - LASTING, columns=alerts)),
+            decisions=_grouped(scan(DECISIONS, start=last - timedelta(hours=2), columns=decisions)),
         )
-    )
-    lines = [
-        _line(
-            context.config(name),
-            name,
-            newest.get(name),
-            last,
-            telemetry[name],
-            delivered[name],
-            ledger[name],
-            setpoints[name],
-            alerts[name],
-            decisions[name],
-        )
-        for name in names
-    ]
-    return {"zones": lines, "totals": _totals(lines), "now": _end(telemetry, last)}
+
+    def of(self, zone: str) -> _Rows:
+        """Return the rows of one zone."""
+        return _Rows(*(by_zone[zone] for by_zone in self))
 
 
 def _grouped(chunks: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -83,24 +95,13 @@ def _step(rows: Sequence[dict[str, Any]]) -> timedelta:
     return min((b - a for a, b in pairwise(slots)), default=timedelta(minutes=30))
 
 
-def _line(
-    config: Zone | None,
-    name: str,
-    slot: datetime | None,
-    last: datetime,
-    telemetry: list[dict[str, Any]],
-    delivered: list[dict[str, Any]],
-    ledger: list[dict[str, Any]],
-    setpoints: list[dict[str, Any]],
-    alerts: list[dict[str, Any]],
-    decisions: list[dict[str, Any]],
-) -> dict[str, Any]:
+def _line(config: Zone | None, name: str, slot: datetime | None, last: datetime, rows: _Rows) -> dict[str, Any]:
     factor = 1.0 if config is None else config.share.factor
     cap = None if config is None else config.limits.import_cap_mw
     plant: dict[datetime, float] = defaultdict(float)
-    for row in delivered:
+    for row in rows.delivered:
         plant[row["slot"]] += row["power_mw"] or 0.0
-    telemetry = sorted(telemetry, key=lambda row: row["slot"])
+    telemetry = sorted(rows.telemetry, key=lambda row: row["slot"])
     imports = [
         None
         if row["net_load_mw"] is None or row["slot"] not in plant
@@ -111,10 +112,10 @@ def _line(
     grid = imports[-1] if imports and newest.get("slot") == last else None
     step = _step(telemetry)
     now = last + step
-    money = sum(row["pnl"] or 0.0 for row in ledger) if ledger else None
-    idle = -sum(row["penalty_no_action"] or 0.0 for row in ledger)
-    alarm = _alarm(alerts, now, newest, last)
-    planned = _planned_import(decisions, last)
+    money = sum(row["pnl"] or 0.0 for row in rows.ledger) if rows.ledger else None
+    idle = -sum(row["penalty_no_action"] or 0.0 for row in rows.ledger)
+    alarm = _alarm(rows.alerts, now, newest, last)
+    planned = _planned_import(rows.decisions, last)
     return {
         "zone": name,
         "alarm": alarm,
@@ -123,8 +124,8 @@ def _line(
         "cap_mw": cap,
         "room_mw": None if grid is None or cap is None else cap - grid,
         "plant_mw": plant.get(last) if last in plant else None,
-        "next_mw": _next(setpoints, now),
-        "soc": _soc(config, delivered, last),
+        "next_mw": _next(rows.setpoints, now),
+        "soc": _soc(config, rows.delivered, last),
         "energy_mwh": sum(b.energy_mwh for b in config.batteries) if config is not None else None,
         "price": newest.get("price_per_mwh"),
         "pnl": money,

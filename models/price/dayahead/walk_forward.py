@@ -129,7 +129,7 @@ class DayAheadLearner:
             after: The auctions as ``AuctionView.two_days_ahead`` sees them, to day ``row`` at least.
             row: First day that is not learned.
             refit_days: Days between fits; None: only the first call fits.
-            progress: Called with the share done (0-1) and what is continuing.
+            progress: Called with the share done (0-1) and the name of the current part.
         """
         if self.row < 0:
             self._start(view, after, row, progress)

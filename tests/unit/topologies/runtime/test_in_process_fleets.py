@@ -30,7 +30,12 @@ def outputs_of(zone: Zone, data_dir: Path) -> list[Message]:
     for index in range(SLOTS):
         wave = math.sin(index / 2.0)
         load_mw = zone.share.region_mw * (0.6 + 0.05 * wave)
-        values = {"load_mw": load_mw, "solar_mw": 0.05 * load_mw, "wind_mw": 0.2 * load_mw, PRICE: 60.0 + 40.0 * wave}
+        values: dict[str, float | None] = {
+            "load_mw": load_mw,
+            "solar_mw": 0.05 * load_mw,
+            "wind_mw": 0.2 * load_mw,
+            PRICE: 60.0 + 40.0 * wave,
+        }
         observation = Observation(zone=zone.zone, slot=START + index * zone.step.delta, values=values)
         outputs += [output.message for output in chain.feed(observation)]
     return outputs
