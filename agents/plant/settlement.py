@@ -72,7 +72,7 @@ def settle_slot(
         power_mw = 0.0 if planned is None else follow(planned, closed.net_mw, closed.hertz, closed.price_per_mwh)
         if asset in emergency and closed.net_mw is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
-            served_mw = sum(row.kept.power_mw for row in rows.values())
+            served_mw = sum(row.after.power_mw for row in rows.values())
             power_mw = max(closed.net_mw - served_mw - zone.limits.import_cap_mw, 0.0)
         is_judged = asset not in emergency
         rows[asset.asset_id] = _settled(closed, asset, assets[asset.asset_id], planned, power_mw, is_judged=is_judged)
@@ -80,13 +80,13 @@ def settle_slot(
     started = [
         asset.asset_id
         for asset in zone.assets
-        if type_of(asset).started(assets[asset.asset_id].state(), in_order[asset.asset_id].kept.power_mw)
+        if type_of(asset).started(assets[asset.asset_id].state(), in_order[asset.asset_id].after.power_mw)
     ]
     slot = SettledSlot(
         index=index,
         net_mw=closed.net_mw,
         price_per_mwh=closed.price_per_mwh,
-        power_mw={asset_id: row.kept.power_mw for asset_id, row in in_order.items()},
+        power_mw={asset_id: row.after.power_mw for asset_id, row in in_order.items()},
         started=started,
         observed=observation is not None,
         shortfall_mwh={asset_id: row.shortfall_mwh for asset_id, row in rows.items() if row.shortfall_mwh > 0},
@@ -94,7 +94,7 @@ def settle_slot(
         provisional=is_provisional(observation),
     )
     return Settlement(
-        [row.status for row in in_order.values()], {asset_id: row.kept for asset_id, row in in_order.items()}, slot
+        [row.status for row in in_order.values()], {asset_id: row.after for asset_id, row in in_order.items()}, slot
     )
 
 
@@ -144,7 +144,7 @@ class _ClosedSlot:
 class _SettledAsset:
     """One asset after the slot. ``frequency_mwh``: its response to frequency, None where there was none."""
 
-    kept: AssetKept
+    after: AssetKept
     status: AssetStatus
     shortfall_mwh: float
     frequency_mwh: float | None
@@ -166,15 +166,15 @@ def _settled(
     zone, interval, planned_mw = closed.zone, closed.interval, None if planned is None else planned.power_mw
     reading = None if closed.observation is None else closed.observation.assets.get(asset.asset_id)
     delivered = closed.deliver(asset, before.state(), power_mw, planned)
-    kept = _measured(asset, before, delivered, reading, interval)
+    after = _measured(asset, before, delivered, reading, interval)
     if reading is not None and is_judged:
         commanded = (power_mw, 0.0 if planned_mw is None else planned_mw)
         reachable = [closed.deliver(asset, before.reachable_state(), mw, planned).power_mw for mw in commanded]
-        _follow(zone, asset, before, kept, reading, [*commanded, *reachable])
-    _assert_balance(asset, before, kept, interval)
+        _follow(zone, asset, before, after, reading, [*commanded, *reachable])
+    _assert_balance(asset, before, after, interval)
     answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, closed.hertz)
     frequency_mwh = None
-    if answer and not kept.measured:
+    if answer and not after.measured:
         without = deliver(asset, before.state(), power_mw - answer, interval.hours, at=interval.at)
         frequency_mwh = (delivered.power_mw - without.power_mw) * interval.hours
     status = AssetStatus(
@@ -182,15 +182,15 @@ def _settled(
         slot=closed.start,
         asset_id=asset.asset_id,
         asset_kind=asset.kind,
-        power_mw=kept.power_mw,
-        energy_mwh=kept.power_mw * interval.hours,
-        soc=kept.soc,
+        power_mw=after.power_mw,
+        energy_mwh=after.power_mw * interval.hours,
+        soc=after.soc,
         planned_mw=planned_mw,
-        source="measured" if kept.measured else "twin",
-        available=kept.available,
+        source="measured" if after.measured else "twin",
+        available=after.available,
         outcome=None if reading is None else reading.outcome,
     )
-    return _SettledAsset(kept, status, delivered.shortfall_mwh, frequency_mwh)
+    return _SettledAsset(after, status, delivered.shortfall_mwh, frequency_mwh)
 
 
 def follow(
