@@ -42,9 +42,9 @@ def frame(days: int = TRAIN_DAYS + TEST_DAYS, seed: int = 7) -> pd.DataFrame:
     sun = np.maximum(np.sin(2 * np.pi * (hour - 6) / 24), 0.0) * np.repeat(rng.uniform(0.4, 1.0, days), 24)
     wind = np.maximum(80 + 40 * _walk(rng, len(index), 0.2), 0.0)
     values = {"load_mw": load, "solar_mw": 90 * sun, "wind_mw": wind}
-    found = pd.DataFrame({name: np.round(column, 1) for name, column in values.items()}, index=index)
-    found["meter_mw"] = np.round(found["load_mw"] - found["solar_mw"], 1)
-    return with_net_load(found, zone())
+    result = pd.DataFrame({name: np.round(column, 1) for name, column in values.items()}, index=index)
+    result["meter_mw"] = np.round(result["load_mw"] - result["solar_mw"], 1)
+    return with_net_load(result, zone())
 
 
 def _walk(rng: np.random.Generator, slots: int, size: float) -> np.ndarray:
@@ -62,9 +62,9 @@ def after_training() -> datetime:
 @lru_cache(maxsize=1)
 def guard() -> GuardPart:
     """Return the guard trained on the first half year."""
-    found = GuardTrainer(zone()).fit(frame(), after_training())
-    assert found is not None
-    return found
+    result = GuardTrainer(zone()).fit(frame(), after_training())
+    assert result is not None
+    return result
 
 
 def series() -> tuple[Series, int]:

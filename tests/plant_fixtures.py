@@ -103,23 +103,23 @@ def wait_for_slots(
 
 def recall_models(place: Place) -> None:
     """Give a place the models that an earlier test trained with the code as it is now, so that it trains none again."""
-    kept = _kept_models()
-    if kept.is_dir():
-        shutil.copytree(kept, place.settings.models_dir)
+    kept_models = _kept_models()
+    if kept_models.is_dir():
+        shutil.copytree(kept_models, place.settings.models_dir)
 
 
 def keep_models(place: Place) -> None:
     """Keep the models that ``vpp up`` trained in a place, for `recall_models` of all test processes."""
-    kept = _kept_models()
-    kept.mkdir(parents=True, exist_ok=True)
+    kept_models = _kept_models()
+    kept_models.mkdir(parents=True, exist_ok=True)
     for earlier in TRAINED.iterdir():
-        if not earlier.name.startswith(kept.name):
+        if not earlier.name.startswith(kept_models.name):
             shutil.rmtree(earlier, ignore_errors=True)
-    whole = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=TRAINED))
+    whole = Path(tempfile.mkdtemp(prefix=f"{kept_models.name}-", dir=TRAINED))
     for entry in place.settings.models_dir.iterdir():
-        if not (kept / entry.name).exists():
+        if not (kept_models / entry.name).exists():
             (shutil.copytree if entry.is_dir() else shutil.copy)(entry, whole / entry.name)
-            (whole / entry.name).replace(kept / entry.name)
+            (whole / entry.name).replace(kept_models / entry.name)
     shutil.rmtree(whole)
 
 

@@ -20,8 +20,8 @@ SNAPSHOT = Path(__file__).with_name("stacks.json")
 
 
 def resources(synthesis: Synthesis, stack: str, kind: str) -> dict[str, dict[str, Any]]:
-    found = synthesis.templates[stack]["Resources"]
-    return {name: one["Properties"] for name, one in found.items() if one["Type"] == kind}
+    result = synthesis.templates[stack]["Resources"]
+    return {name: one["Properties"] for name, one in result.items() if one["Type"] == kind}
 
 
 def containers(synthesis: Synthesis) -> dict[str, dict[str, Any]]:
@@ -43,8 +43,8 @@ def test_every_finding_of_cdk_nag_has_a_waiver_and_every_waiver_a_finding(synthe
         return [n for n, one in enumerate(WAIVERS) if one.rule == name and fnmatch.fnmatch(path, one.paths)]
 
     matches = {finding: waived(*finding) for finding in synthesis.findings}
-    assert [finding for finding, found in matches.items() if not found] == []
-    assert {n for found in matches.values() for n in found} == set(range(len(WAIVERS)))
+    assert [finding for finding, result in matches.items() if not result] == []
+    assert {n for result in matches.values() for n in result} == set(range(len(WAIVERS)))
 
 
 def test_cfn_lint_finds_nothing(synthesis: Synthesis) -> None:
@@ -75,9 +75,9 @@ def test_every_replica_of_a_step_is_a_service_of_its_own(synthesis: Synthesis) -
 
 
 def test_containers_run_the_pinned_image_without_rights(synthesis: Synthesis) -> None:
-    found = containers(synthesis)
-    assert {name.rsplit("-", 1)[0] for name in found} == {*TOPOLOGIES, "topics"}
-    for container in found.values():
+    result = containers(synthesis)
+    assert {name.rsplit("-", 1)[0] for name in result} == {*TOPOLOGIES, "topics"}
+    for container in result.values():
         assert container["Image"] == OPTIONS.image
         assert container["User"] == "10001"
         assert container["ReadonlyRootFilesystem"] is True

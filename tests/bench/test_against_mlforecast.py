@@ -52,10 +52,10 @@ def their_errors(net: pd.Series, origins: pd.DatetimeIndex) -> dict[int, np.ndar
             (table.ds <= origin.tz_localize(None)) & (table.ds > origin.tz_localize(None) - timedelta(days=30))
         ]
         made = model.predict(h=max(HORIZONS) // 30, new_df=seen)["LGBMRegressor"].to_numpy()
-        for minutes, found in errors.items():
+        for minutes, result in errors.items():
             actual = net.get(origin + timedelta(minutes=minutes), np.nan)
-            found.append(abs(made[minutes // 30 - 1] - actual))
-    return {minutes: np.array(found) for minutes, found in errors.items()}
+            result.append(abs(made[minutes // 30 - 1] - actual))
+    return {minutes: np.array(result) for minutes, result in errors.items()}
 
 
 def test_net_load_beats_mlforecast_on_the_same_origins(data_dir: Path) -> None:

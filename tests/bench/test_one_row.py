@@ -50,18 +50,18 @@ def one_row_us(feed: Feed, name: str, since: datetime, start: datetime, data_dir
         if isinstance(message, m.SlotClosed) and not message.history:
             for work in WORKS:
                 took[work.__name__].append(min(timed_us(work, state)[0] for _ in range(3)))
-    found = {kind: percentiles(values) for kind, values in took.items()}
+    result = {kind: percentiles(values) for kind, values in took.items()}
     assert len(took[one_row.__name__]) == LIVE / zone.step.delta
-    print("\n" + json.dumps({"cpu_us": {name: found}}))
-    return {kind: values["p50"] for kind, values in found.items()}, state.served.price
+    print("\n" + json.dumps({"cpu_us": {name: result}}))
+    return {kind: values["p50"] for kind, values in result.items()}, state.served.price
 
 
 def test_a_simulated_zone_with_day_ahead_prices(tmp_path: Path) -> None:
     start, name = datetime(2025, 6, 2, tzinfo=UTC), "SIM_NORTH"
     since, zone = start - timedelta(days=90), zone_for(name, step_min=30, channels=CHANNELS)[0]
     feed = SimulatorFeed(Simulator((zone,), 7), since, (), {name: zone})
-    found, _ = one_row_us(feed, name, since, start, tmp_path)
-    assert max(found.values()) <= AIM_US
+    result, _ = one_row_us(feed, name, since, start, tmp_path)
+    assert max(result.values()) <= AIM_US
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_zone_with_real_time_prices(
 ) -> None:
     first, live = datetime.fromisoformat(since), datetime.fromisoformat(start)
     feed = open_file(data_dir / file, names=(name,), start=live, own_fleet=None)
-    found, part = one_row_us(feed, name, first, live, tmp_path)
+    result, part = one_row_us(feed, name, first, live, tmp_path)
     assert isinstance(part, RealTimePart)
     assert part.first is not None
     assert name != "GB" or part.value is not None
-    assert max(found["net_load_row"], found["price_row"]) <= AIM_US
-    assert found["one_row"] <= (AIM_US if part.value is None else MOST_US)
+    assert max(result["net_load_row"], result["price_row"]) <= AIM_US
+    assert result["one_row"] <= (AIM_US if part.value is None else MOST_US)

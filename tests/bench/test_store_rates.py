@@ -23,9 +23,9 @@ ROWS = [
 def rate(name: str, rows: int, work: Callable[[], object]) -> float:
     start = perf_counter()
     work()
-    found = rows / (perf_counter() - start)
-    print(f"{name}: {found:,.0f} rows/s")
-    return found
+    result = rows / (perf_counter() - start)
+    print(f"{name}: {result:,.0f} rows/s")
+    return result
 
 
 def test_forecast_rows_per_second(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def test_forecast_step_against_a_pass_through(world: World, carried: dict[str, l
     reached stands in ``docs/benchmarks/speed.md``; this fails where a change makes it half as good.
     """
     settings, zones, _ = world
-    told = carried["telemetry"]
-    closed = [i for i, x in enumerate(told) if isinstance(x, m.SlotClosed) and not x.history]
+    message = carried["telemetry"]
+    closed = [i for i, x in enumerate(message) if isinstance(x, m.SlotClosed) and not x.history]
     first = closed[SETTLED_SLOTS * len(ZONES)]
-    before, after = told[:first], told[first:]
+    before, after = message[:first], message[first:]
     live = [x for x in after if isinstance(x, m.SlotClosed)]
     compute_us = compute_per_slot_us(settings, zones, carried["telemetry"])
     made = [x for x in carried["forecasts"] if isinstance(x, m.Forecast)]
@@ -46,15 +46,15 @@ def test_forecast_step_against_a_pass_through(world: World, carried: dict[str, l
     forecasting = own_run(settings, "b-fc")
     create_topics(forecasting)
     produce(forecasting, "telemetry", before)
-    found = cost(
+    result = cost(
         forecasting,
         "topologies.forecast",
         "forecast",
-        len(told),
+        len(message),
         start=len(before),
         then=lambda: produce(forecasting, "telemetry", after),
     )
-    step_us = found.cpu_us * len(after) / len(live)
+    step_us = result.cpu_us * len(after) / len(live)
     share = {form: cpu_us / max(step_us - compute_us, 1e-9) for form, cpu_us in passed.items()}
     RESULTS["forecast_step_cpu_us"] = {
         "per_slot": round(step_us),
@@ -77,10 +77,10 @@ def compute_per_slot_us(settings: Settings, zones: dict[str, Zone], telemetry: l
     for n, message in enumerate(telemetry):
         reducer, state = reducers[message.zone], states[message.zone]
         took, (_, outputs) = timed_us(reducer.step, state, message, Origin("telemetry", 0, n))
-        kept = timed_us(reducer.changes, state)[0]
+        saved_state = timed_us(reducer.changes, state)[0]
         if isinstance(message, m.SlotClosed) and not message.history and state.served is not None:
             steps.append(took)
-            keeping.append(kept)
+            keeping.append(saved_state)
             encoding.append(timed_us(lambda made: [m.encode(x.message) for x in made], outputs)[0])
             rows.append(timed_us(one_row, state)[0])
     RESULTS["forecast_reducer_cpu_us"] = percentiles(steps)

@@ -46,21 +46,21 @@ def test_budget_of_the_time_from_telemetry_to_setpoint(world: World) -> None:
         producer.flush()
         consumer = Consumer(consumer_config(run, "bench"))
         consumer.subscribe([run.topic_prefix + "setpoints"])
-        found = {}
+        result = {}
         phases = [(f"{rate} slots/s", rate, 0) for rate in RATES_PER_S]
         phases.append((f"{AFTER_SILENCE_PER_S} slots/s after {SILENCE_S} s", AFTER_SILENCE_PER_S, SILENCE_S))
         for name, rate_per_s, silence_s in phases:
             wait_until_idle(run, topologies, consumer)
             wait_silently(consumer, silence_s)
             batch, timed = timed[: rate_per_s * LATENCY_S], timed[rate_per_s * LATENCY_S :]
-            found[name] = send_and_time(run, producer, consumer, batch, rate_per_s)
-            assert len(found[name]) == len(batch)
+            result[name] = send_and_time(run, producer, consumer, batch, rate_per_s)
+            assert len(result[name]) == len(batch)
         consumer.close()
     finally:
         processes.stop()
     RESULTS["telemetry_to_setpoint_ms"] = {
         "broker": "embedded" if run.kafka.embedded else "kafka",
-        **{name: percentiles(took, 1) for name, took in found.items()},
+        **{name: percentiles(took, 1) for name, took in result.items()},
     }
 
 
@@ -83,7 +83,7 @@ def wait_until_idle(settings: Settings, topologies: tuple[str, ...], consumer: C
     deadline, quiet, before = time.monotonic() + 180, time.monotonic(), -1
     while time.monotonic() < deadline:
         status = read_status(settings)
-        total = sum(found["processed"] for found in status.values())
+        total = sum(result["processed"] for result in status.values())
         read = consumer.consume(1000, 0.1)
         if total != before or any(name not in status or not status[name]["processed"] for name in topologies):
             before, quiet = total, time.monotonic()
@@ -113,8 +113,8 @@ def send_and_time(
         if record is None or record.error():
             continue
         now = time.perf_counter()
-        found = decode(record.value())
-        key = (found.zone, found.slot) if isinstance(found, m.Setpoint) else None
+        result = decode(record.value())
+        key = (result.zone, result.slot) if isinstance(result, m.Setpoint) else None
         if key in sent and key not in took:
             took[key] = (now - sent[key]) * 1000
     producer.flush()

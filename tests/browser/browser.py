@@ -25,11 +25,11 @@ def browser() -> Iterator[Browser]:
     path = chromium()
     assert path is not None, "no Chromium on this machine: apt-get install chromium, or set VPP_TEST_CHROMIUM"
     with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--force-color-profile=srgb"])
+        result = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--force-color-profile=srgb"])
         try:
-            yield found
+            yield result
         finally:
-            found.close()
+            result.close()
 
 
 def open_page(

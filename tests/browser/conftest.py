@@ -26,26 +26,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Browser]:
     """The browser."""
-    with browser() as found:
-        yield found
+    with browser() as result:
+        yield result
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The page over a plant that nobody acts on."""
-    found = Served(page_loop(tmp_path_factory.mktemp("looked-at")))
-    look(found.loop)
-    found.start()
-    yield found
-    found.stop()
-    found.loop.store.close()
+    served_plant = Served(page_loop(tmp_path_factory.mktemp("looked-at")))
+    look(served_plant.loop)
+    served_plant.start()
+    yield served_plant
+    served_plant.stop()
+    served_plant.loop.store.close()
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Served]:
     """The page over a plant of this test's own."""
-    found = Served(page_loop(tmp_path, 14))
-    found.start()
-    yield found
-    found.stop()
-    found.loop.store.close()
+    served_plant = Served(page_loop(tmp_path, 14))
+    served_plant.start()
+    yield served_plant
+    served_plant.stop()
+    served_plant.loop.store.close()

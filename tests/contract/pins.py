@@ -43,12 +43,12 @@ def installed_closure(project: str = PROJECT, extras: frozenset[str] = EXTRAS) -
             continue
         seen.add((name, wanted))
         try:
-            found = distribution(name)
+            package = distribution(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
             continue
-        versions[name] = found.version
-        for line in found.requires or []:
+        versions[name] = package.version
+        for line in package.requires or []:
             requirement = Requirement(line)
             marker = requirement.marker
             if marker is None or any(marker.evaluate({"extra": extra}) for extra in (wanted or {""})):

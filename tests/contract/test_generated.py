@@ -48,21 +48,21 @@ class TestTopicScript:
         return {topic.name: topic for topic in topics_of(calls_of(SCRIPT, tmp_path, given))}
 
     def test_it_creates_every_topic_of_the_table(self, tmp_path: Path) -> None:
-        found = self.topics(tmp_path)
+        result = self.topics(tmp_path)
         for topic in TOPICS:
-            assert found[topic.wire()] == NewTopic(topic.wire(), 4, 1, "redpanda:9092", topic.broker_config())
+            assert result[topic.wire()] == NewTopic(topic.wire(), 4, 1, "redpanda:9092", topic.broker_config())
 
     def test_it_creates_one_compacted_changelog_per_stateful_topology(self, tmp_path: Path) -> None:
-        found = self.topics(tmp_path)
-        changelogs = {name: topic for name, topic in found.items() if name.startswith("changelog__")}
-        assert len(found) == len(TOPICS) + len(changelogs)
+        result = self.topics(tmp_path)
+        changelogs = {name: topic for name, topic in result.items() if name.startswith("changelog__")}
+        assert len(result) == len(TOPICS) + len(changelogs)
         assert set(changelogs) == {f"changelog__vpp-{t}--{topic.wire()}--default" for t, topic in INPUT_OF.items()}
         assert {topic.config["cleanup.policy"] for topic in changelogs.values()} == {"compact"}
 
     def test_partitions_copies_and_run_are_settings(self, tmp_path: Path) -> None:
-        found = self.topics(tmp_path, VPP_KAFKA__PARTITIONS="12", VPP_KAFKA__REPLICATION_FACTOR="3", VPP_RUN="july")
-        assert {(topic.partitions, topic.replicas) for topic in found.values()} == {(12, 3)}
-        assert {"vpp-july.bids", "changelog__vpp-july-plant--vpp-july.bids--default"} <= set(found)
+        result = self.topics(tmp_path, VPP_KAFKA__PARTITIONS="12", VPP_KAFKA__REPLICATION_FACTOR="3", VPP_RUN="july")
+        assert {(topic.partitions, topic.replicas) for topic in result.values()} == {(12, 3)}
+        assert {"vpp-july.bids", "changelog__vpp-july-plant--vpp-july.bids--default"} <= set(result)
 
     def test_without_a_broker_it_says_what_to_set(self, tmp_path: Path) -> None:
         with pytest.raises(subprocess.CalledProcessError):

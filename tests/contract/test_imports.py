@@ -143,7 +143,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "found"),
+    ("name", "source", "expected"),
     [
         pytest.param("vpp.domain", "import features.ring", "vpp may import", id="upwards"),
         pytest.param("agents.bidding.actor", "from models import forecaster", "agents may import", id="sideways"),
@@ -160,8 +160,8 @@ def test_every_module_says_what_it_is() -> None:
         pytest.param("models.registry.trainer", "from vpp import settings", "pure core", id="settings in the core"),
     ],
 )
-def test_a_forbidden_import_is_seen(name: str, source: str, found: str) -> None:
-    assert any(found in breach for breach in wall_breaches(Module(name, source)))
+def test_a_forbidden_import_is_seen(name: str, source: str, expected: str) -> None:
+    assert any(expected in breach for breach in wall_breaches(Module(name, source)))
 
 
 @pytest.mark.parametrize(

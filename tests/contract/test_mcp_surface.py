@@ -66,8 +66,8 @@ async def test_the_reading_profile_only_reads(tmp_path: Path) -> None:
     tools = (await surface(tmp_path, "auto", acting=False))["tools"]
     assert {tool["annotations"]["readOnlyHint"] for tool in tools} == {True}
     all_tools = {tool["name"]: tool["annotations"] for tool in (await surface(tmp_path, "auto"))["tools"]}
-    assert {name for name, said in all_tools.items() if said["destructiveHint"]} == {"execute_plan", "set_policy"}
-    assert {name for name, said in all_tools.items() if not said["readOnlyHint"]} == {
+    assert {name for name, text in all_tools.items() if text["destructiveHint"]} == {"execute_plan", "set_policy"}
+    assert {name for name, text in all_tools.items() if not text["readOnlyHint"]} == {
         "execute_plan",
         "set_policy",
         "propose_dispatch",
@@ -79,5 +79,5 @@ if __name__ == "__main__":
     import asyncio
     import tempfile
 
-    found = asyncio.run(surface(Path(tempfile.mkdtemp()), "auto"))
-    SNAPSHOT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    result = asyncio.run(surface(Path(tempfile.mkdtemp()), "auto"))
+    SNAPSHOT.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")

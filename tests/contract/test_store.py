@@ -87,9 +87,9 @@ class TestRoundTrip:
     def test_times_are_aware_utc_and_keep_microseconds(self, store: Store) -> None:
         at = datetime(2022, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
         store.write("audit", [("GB", at, "a1", "ana", "hold", "accepted", "x", None, "h")])
-        (found,) = store.read("audit").column("at")
-        assert found == at
-        assert found.utcoffset() == timedelta(0)
+        (result,) = store.read("audit").column("at")
+        assert result == at
+        assert result.utcoffset() == timedelta(0)
 
     def test_a_body_of_half_a_megabyte(self, store: Store) -> None:
         body = '{"plan":"' + "x" * 500_000 + '"}'
@@ -136,9 +136,9 @@ class TestWritingAgain:
 
     def test_dead_letters_of_one_millisecond_are_all_kept(self, store: Store) -> None:
         store.write("dlq", [("", T0, "telemetry.raw", 0, n, "schema", "why", "e30=") for n in range(3000)])
-        found = store.read("dlq")
-        assert sorted(found.column("offset")) == list(range(3000))
-        assert set(found.column("zone")) == {""}
+        result = store.read("dlq")
+        assert sorted(result.column("offset")) == list(range(3000))
+        assert set(result.column("zone")) == {""}
 
     def test_an_end_seen_twice_is_one_row(self, store: Store) -> None:
         for second in (0, 5):

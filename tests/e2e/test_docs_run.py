@@ -54,9 +54,9 @@ class Shell:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("VPP_")}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-        return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "CI": "true"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("VPP_")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        return {**environment, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "CI": "true"}
 
     def run(self, script: str, stdin: str = "") -> str:
         done = subprocess.run(
@@ -124,16 +124,16 @@ def test_reading_forecasts_gives_an_error_per_horizon(shell: Shell) -> None:
 
 
 def test_the_policy_is_settled_beside_the_plant(shell: Shell) -> None:
-    told = shell.once("python examples/custom_policy.py .vpp/store.sqlite SIM_NORTH")
-    assert "SIM_NORTH: own policy" in told
-    assert "over 48 slots" in told
-    assert "SIM_NORTH-battery-1" in told
+    message = shell.once("python examples/custom_policy.py .vpp/store.sqlite SIM_NORTH")
+    assert "SIM_NORTH: own policy" in message
+    assert "over 48 slots" in message
+    assert "SIM_NORTH-battery-1" in message
 
 
 def test_the_client_hears_of_the_decision(shell: Shell) -> None:
-    told = shell.once("python examples/mcp_client.py .vpp SIM_NORTH")
-    assert "get_overview" in told
-    assert "SIM_NORTH-battery-1:" in told
+    message = shell.once("python examples/mcp_client.py .vpp SIM_NORTH")
+    assert "get_overview" in message
+    assert "SIM_NORTH-battery-1:" in message
 
 
 def test_field_data_arrive_as_observations(tmp_path: Path) -> None:
@@ -153,6 +153,6 @@ def test_field_data_arrive_as_observations(tmp_path: Path) -> None:
             records += [record for record in reader.consume(3, timeout=0.5) if record.error() is None]
         reader.close()
     decode = m.Decoder(m.Raw)
-    found = [decode(record.value(), key="MY_SITE") for record in records]
+    result = [decode(record.value(), key="MY_SITE") for record in records]
     assert [record.key() for record in records] == [b"MY_SITE"] * 3
-    assert [each.values for each in found] == [{"load_mw": 0.0}, {"load_mw": 0.001}, {"load_mw": 0.002}]
+    assert [each.values for each in result] == [{"load_mw": 0.0}, {"load_mw": 0.001}, {"load_mw": 0.002}]

@@ -46,8 +46,8 @@ class Site:
 
 
 def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
-    env = {**kept, "VPP_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), **settings}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
+    env = {**environment, "VPP_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), **settings}
     return subprocess.Popen(
         [sys.executable, "-m", "mcp_server", "--http"],
         env=env,
@@ -101,8 +101,8 @@ def running(folder: Path, **settings: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site"), VPP_MCP__BURST="400") as found:
-        yield found
+    with running(tmp_path_factory.mktemp("site"), VPP_MCP__BURST="400") as result:
+        yield result
 
 
 def client(site: Site, token: str, mode: Any = "auto") -> Client[Any]:
@@ -211,16 +211,16 @@ async def test_one_principal_at_its_limit_does_not_stop_another(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         pytest.param({"VPP_MCP__HOST": "0.0.0.0"}, "will not listen on 0.0.0.0 without authentication", id="exposed"),
         pytest.param({"VPP_MCP__PROFILE": "operate"}, "needs authentication", id="acting without tokens"),
         pytest.param({"VPP_MCP__TOKENS": "none.json"}, "cannot be used", id="tokens missing"),
     ],
 )
-def test_it_does_not_start_where_it_would_be_open(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+def test_it_does_not_start_where_it_would_be_open(tmp_path: Path, settings: dict[str, str], expected: str) -> None:
     process = start(tmp_path, VPP_MCP__PORT=str(free_port()), **settings)
     out, err = process.communicate(timeout=60)
     assert process.returncode in (2, 4)
-    assert said in err
+    assert expected in err
     assert out == ""

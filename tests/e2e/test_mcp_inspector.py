@@ -27,20 +27,20 @@ def inspector() -> list[str]:
     named = os.environ.get("VPP_TEST_INSPECTOR")
     if named:
         return shlex.split(named)
-    found = shutil.which("mcp-inspector")
-    if found is None:
+    path = shutil.which("mcp-inspector")
+    if path is None:
         pytest.skip("no MCP Inspector: set VPP_TEST_INSPECTOR or install @modelcontextprotocol/inspector (Node 22)")
-    return [found, "--cli"]
+    return [path, "--cli"]
 
 
 def inspect(inspector: list[str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one request against a server over ``folder``."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
     # The Inspector hands a server no variables but those that it is told to.
     given = ("-e", f"VPP_DATA_DIR={folder}", "-e", f"PYTHONPATH={ROOT}")
     return subprocess.run(
         [*inspector, *given, sys.executable, "-m", "mcp_server", *arguments],
-        env=kept,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=120,

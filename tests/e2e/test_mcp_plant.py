@@ -50,9 +50,9 @@ def decided(place: Place) -> bool:
     return done.returncode == 0 and bool(done.stdout.strip("[] \n"))
 
 
-def ready(found: Callable[[], bool], within_s: float, place: Place) -> None:
+def ready(is_ready: Callable[[], bool], within_s: float, place: Place) -> None:
     deadline = time.monotonic() + within_s
-    while not found():
+    while not is_ready():
         assert time.monotonic() < deadline, place.said()
         time.sleep(1)
 
@@ -63,9 +63,9 @@ def client(place: Place, mode: Any, **settings: str) -> Client[Any]:
 
 
 async def ask(asked: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
-    found = (await asked.call_tool(tool, arguments)).structured_content
-    assert found is not None
-    return found
+    answer = (await asked.call_tool(tool, arguments)).structured_content
+    assert answer is not None
+    return answer
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -22,8 +22,8 @@ MODES = ("auto", "legacy")
 
 def environment(folder: Path) -> dict[str, str]:
     """The environment of the server: our data directory and nothing else that is set here."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
-    return {**kept, "VPP_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
+    return {**environment, "VPP_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
@@ -91,15 +91,15 @@ def test_standard_output_holds_nothing_but_the_protocol(tmp_path: Path) -> None:
                 line = json.loads(server.stdout.readline())
                 assert line["jsonrpc"] == "2.0"
                 answers[line.get("id", 0)] = line
-        rest, said = server.communicate(timeout=30)
+        rest, text = server.communicate(timeout=30)
     finally:
         server.kill()
         server.wait()
     assert [line for line in rest.splitlines() if json.loads(line)["jsonrpc"] != "2.0"] == []
     assert len(answers[2]["result"]["tools"]) == 15
     assert "nothing has run yet" in answers[3]["result"]["structuredContent"]["hint"]
-    assert "serving transport=stdio" in said
-    assert "FastMCP" not in said
+    assert "serving transport=stdio" in text
+    assert "FastMCP" not in text
     assert not folder.exists()
 
 

@@ -135,8 +135,8 @@ def test_energy_balances_to_a_watt_hour(month: tuple[Place, dict[str, Any]]) -> 
 def test_a_decision_is_made_again_bit_for_bit_from_the_store(month: tuple[Place, dict[str, Any]], day: int) -> None:
     settings = month[0].settings
     with open_store(settings, read_only=True) as store:
-        found = decision_at(store, "GB", datetime(2022, 1, day, 17, 45, tzinfo=UTC))
-        replayed = replay_decision(store, configured(candidates(settings, "GB"), found.decision), found)
+        result = decision_at(store, "GB", datetime(2022, 1, day, 17, 45, tzinfo=UTC))
+        replayed = replay_decision(store, configured(candidates(settings, "GB"), result.decision), result)
     assert replayed.same, replayed
     assert replayed.gone == ()
 

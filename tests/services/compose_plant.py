@@ -56,7 +56,7 @@ class Plant:
             "VPP_SIGNING__KEY": SIGNING_KEY,
         }
         given = read_example() | secrets | {"VPP_RUN": self.run}
-        found: dict[str, str] = filled(SERVICES[service]["environment"], given)
+        result: dict[str, str] = filled(SERVICES[service]["environment"], given)
         moved = {
             "VPP_DATA_DIR": str(self.folder),
             "VPP_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
@@ -67,11 +67,11 @@ class Plant:
             "VPP_METRICS__HOST": "127.0.0.1",
             "VPP_METRICS__PORT": str(self.ports.get(service, 0)),
         }
-        found |= {name: value for name, value in moved.items() if name in found}
+        result |= {name: value for name, value in moved.items() if name in result}
         outside = {
             name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "NUMBA_CACHE_DIR") if name in os.environ
         }
-        return outside | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | found | self.login(service)
+        return outside | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | result | self.login(service)
 
     def start(self, service: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the command of a compose service in an empty folder."""

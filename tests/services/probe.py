@@ -17,17 +17,17 @@ def free_ports(count: int) -> list[int]:
     They lie below the range from which systems give ports to outgoing connections: a stopped service finds its own
     port still free when it starts again.
     """
-    found: list[int] = []
+    result: list[int] = []
     for port in random.sample(range(20_000, 32_000), 500):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise SystemExit(f"only {len(found)} of {count} ports are free between 20000 and 32000")
+        result.append(port)
+        if len(result) == count:
+            return result
+    raise SystemExit(f"only {len(result)} of {count} ports are free between 20000 and 32000")
 
 
 def healthy(url: str) -> bool:

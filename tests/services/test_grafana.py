@@ -148,8 +148,8 @@ def ask(influx: InfluxService, run: str, query: str) -> list[dict[str, object]]:
 
 
 def panel_query(title: str, at: int = 0) -> str:
-    found = next(panel for panel in DASHBOARD["panels"] if panel["title"].startswith(title))
-    query: str = found["targets"][at]["query"]
+    result = next(panel for panel in DASHBOARD["panels"] if panel["title"].startswith(title))
+    query: str = result["targets"][at]["query"]
     return query
 
 
@@ -170,8 +170,8 @@ def test_the_run_is_offered(influx: InfluxService, run: str) -> None:
 
 
 def test_horizons_are_sorted_as_numbers(influx: InfluxService, run: str) -> None:
-    found = [str(row["_value"]) for row in ask(influx, run, VARIABLES["horizon"])]
-    assert found == sorted(found, key=int)
+    result = [str(row["_value"]) for row in ask(influx, run, VARIABLES["horizon"])]
+    assert result == sorted(result, key=int)
 
 
 def test_a_forecast_made_before_stands_at_the_slot_it_speaks_of(influx: InfluxService, run: str) -> None:

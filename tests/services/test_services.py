@@ -80,8 +80,8 @@ class TestKafka:
     def test_log_append_time_keeps_a_2019_event_that_create_time_loses(
         self, kafka_address: str, admin: AdminClient, unique_name: str
     ) -> None:
-        kept, lost = f"{unique_name}-append", f"{unique_name}-create"
-        for topic, stamp in ((kept, "LogAppendTime"), (lost, "CreateTime")):
+        saved, lost = f"{unique_name}-append", f"{unique_name}-create"
+        for topic, stamp in ((saved, "LogAppendTime"), (lost, "CreateTime")):
             create_topic(admin, topic, config={"retention.ms": WEEK_MS, "message.timestamp.type": stamp})
             send(kafka_address, topic, "GB", b"2019")
         consumer = Consumer({"bootstrap.servers": kafka_address, "group.id": unique_name})
@@ -91,9 +91,9 @@ class TestKafka:
             return int(low)
 
         wait_until(lambda: first_offset(lost) == 1)
-        assert first_offset(kept) == 0
+        assert first_offset(saved) == 0
         consumer.close()
-        kind, stamp_ms = read_one(kafka_address, kept).timestamp()
+        kind, stamp_ms = read_one(kafka_address, saved).timestamp()
         assert kind == TIMESTAMP_LOG_APPEND_TIME
         assert stamp_ms > datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000
 

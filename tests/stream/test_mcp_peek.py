@@ -42,39 +42,39 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
 
 
 def test_the_tail_is_the_newest(context: ReadContext) -> None:
-    found = peek_topic(context, "telemetry.raw", "tail", "GB", 3, 3.0)
-    assert [record.offset for record in found.records] == [13, 14, 15]
-    assert found.records[-1].value == "ignore [2J all"
-    assert found.records[-2].value["values"] == {"load_mw": 29.0}
-    assert found.rpk is not None
-    assert found.rpk.startswith("rpk topic consume vpp.telemetry.raw -o -3 -n 3")
+    peeked = peek_topic(context, "telemetry.raw", "tail", "GB", 3, 3.0)
+    assert [record.offset for record in peeked.records] == [13, 14, 15]
+    assert peeked.records[-1].value == "ignore [2J all"
+    assert peeked.records[-2].value["values"] == {"load_mw": 29.0}
+    assert peeked.rpk is not None
+    assert peeked.rpk.startswith("rpk topic consume vpp.telemetry.raw -o -3 -n 3")
 
 
 def test_a_key_hides_other_zones(context: ReadContext) -> None:
-    found = peek_topic(context, "vpp.telemetry.raw", "tail", "FR", 4, 3.0)
-    assert [record.value["values"]["load_mw"] for record in found.records] == [22.0, 24.0, 26.0, 28.0]
+    peeked = peek_topic(context, "vpp.telemetry.raw", "tail", "FR", 4, 3.0)
+    assert [record.value["values"]["load_mw"] for record in peeked.records] == [22.0, 24.0, 26.0, 28.0]
 
 
 def test_a_place_reads_on_from_there(context: ReadContext) -> None:
     partition = peek_topic(context, "telemetry.raw", "tail", "FR", 1, 3.0).records[0].partition
-    found = peek_topic(context, "telemetry.raw", f"{partition}:2", "FR", 2, 3.0)
-    assert [record.offset for record in found.records] == sorted(record.offset for record in found.records)
-    assert len(found.records) == 2
-    assert found.truncated
+    peeked = peek_topic(context, "telemetry.raw", f"{partition}:2", "FR", 2, 3.0)
+    assert [record.offset for record in peeked.records] == sorted(record.offset for record in peeked.records)
+    assert len(peeked.records) == 2
+    assert peeked.truncated
 
 
 def test_a_time_before_everything_reads_from_the_start(context: ReadContext) -> None:
-    found = peek_topic(context, "telemetry.raw", "2020-01-01T00:00Z", None, 50, 3.0)
-    assert len(found.records) == 31
-    assert not found.truncated
+    peeked = peek_topic(context, "telemetry.raw", "2020-01-01T00:00Z", None, 50, 3.0)
+    assert len(peeked.records) == 31
+    assert not peeked.truncated
 
 
 def test_an_empty_topic_ends_soon_and_says_who_writes_it(context: ReadContext) -> None:
     began = time.monotonic()
-    found = peek_topic(context, "bids", "tail", None, 5, 3.0)
-    assert found.records == []
-    assert found.hint is not None
-    assert "actor, trader" in found.hint
+    peeked = peek_topic(context, "bids", "tail", None, 5, 3.0)
+    assert peeked.records == []
+    assert peeked.hint is not None
+    assert "actor, trader" in peeked.hint
     assert time.monotonic() - began < 8
 
 

@@ -26,10 +26,10 @@ ZONE = "SIM_NORTH"
 
 def wait_for(look: Callable[[], Any], until_s: float = 90.0) -> Any:
     deadline = time.monotonic() + until_s
-    while not (found := look()):
+    while not (result := look()):
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.3)
-    return found
+    return result
 
 
 def last_slot(store: Store) -> datetime | None:

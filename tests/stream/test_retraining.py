@@ -103,12 +103,12 @@ def test_drift_leads_to_a_retraining_that_says_so_and_weekly_versions_pass_the_g
     run.run(SIMULATION_START)
 
     warned = [slot for _, slot in outbox.drifts(SIMULATION_START)]
-    told = [alert for alert in outbox.alerts if alert.topic == "model"]
+    message = [alert for alert in outbox.alerts if alert.topic == "model"]
     assert warned
     assert CHANGED <= warned[0] <= CHANGED + timedelta(days=2)
-    assert told
-    assert warned[0] <= told[0].slot <= warned[0] + timedelta(days=1)
-    assert all(alert.severity == "info" and alert.text.startswith("drift: retrained as ") for alert in told)
+    assert message
+    assert warned[0] <= message[0].slot <= warned[0] + timedelta(days=1)
+    assert all(alert.severity == "info" and alert.text.startswith("drift: retrained as ") for alert in message)
     versions = {row["model_id"]: row for row in registry.versions(ZONE)}
     assert {row["cause"] for row in versions.values() if "cause" in row} == {"drift", "schedule"}
     used = list(dict.fromkeys(outbox.models.values()))

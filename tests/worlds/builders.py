@@ -137,8 +137,8 @@ def run(reducer: Reducer[Any], messages: Iterable[Message], state: Any = None) -
     state = reducer.initial(ZONE) if state is None else state
     outputs: list[Output] = []
     for offset, message in enumerate(messages):
-        state, said = reducer.step(state, message, Origin("in", 0, offset))
-        outputs += said
+        state, text = reducer.step(state, message, Origin("in", 0, offset))
+        outputs += text
     return state, outputs
 
 

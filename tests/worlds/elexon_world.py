@@ -139,9 +139,9 @@ class ElexonWorld:
 
     def wind_forecast(self, asked: datetime) -> Iterator[dict[str, Any]]:
         """Yield the hourly forecast as known at a time: published at 08:30 of the day, for three days."""
-        known = min(asked, self.now())
-        published = known.replace(hour=8, minute=30, second=0, microsecond=0)
-        if published > known:
+        reference = min(asked, self.now())
+        published = reference.replace(hour=8, minute=30, second=0, microsecond=0)
+        if published > reference:
             published -= timedelta(days=1)
         first = published.replace(hour=20, minute=0) - timedelta(days=1)
         for hour in range(72):

@@ -50,9 +50,9 @@ def forecast(loop: Loop) -> None:
     net = quantiles_around([10.0 * (50.0 + 9.0 * math.sin((index + 1 + i) / 2.0)) for i in ahead], 8.0)
     price = quantiles_around([price_at(index + 1 + i) for i in ahead], 12.0)
     rows: list[Row] = []
-    for target, told in (("net_load", net), ("price", price)):
+    for target, message in (("net_load", net), ("price", price)):
         for i, horizon in enumerate(HORIZONS):
-            levels = [getattr(told, name)[i] for name in QUANTILE_NAMES]
+            levels = [getattr(message, name)[i] for name in QUANTILE_NAMES]
             ramps = (40.0, 0.1, 0.05, -3.0, 1.0, 5.0, 0.02) if target == "net_load" else (None,) * 7
             rows.append((ZONE, slot_at(index), horizon, target, *levels, None, *ramps, "model", "m1"))
     loop.store.write(FORECASTS, rows)

@@ -63,9 +63,9 @@ def end(producer: str) -> End:
 
 def table_rows(outputs: list[Output]) -> dict[str, dict[tuple[Any, ...], Any]]:
     """Return what the outputs leave in a store: rows by table and key, later ones over earlier ones."""
-    found: dict[str, dict[tuple[Any, ...], Any]] = {}
+    result: dict[str, dict[tuple[Any, ...], Any]] = {}
     for output in outputs:
         for table, row in rows_of(output.message, output.topic, T0):
             named = dict(zip(table.names, row, strict=True))
-            found.setdefault(table.name, {})[tuple(named[key] for key in table.key)] = row
-    return found
+            result.setdefault(table.name, {})[tuple(named[key] for key in table.key)] = row
+    return result

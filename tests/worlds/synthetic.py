@@ -8,7 +8,7 @@ import pandas as pd
 from vpp.fleet.schema import Limits, Share, Zone
 
 
-def make_zone(step_min: int = 30, **known: object) -> Zone:
+def make_zone(step_min: int = 30, **fields: object) -> Zone:
     """A zone in Great Britain without assets."""
     return Zone(
         zone="T",
@@ -17,7 +17,7 @@ def make_zone(step_min: int = 30, **known: object) -> Zone:
         step_min=step_min,
         share=Share(region_mw=40_000, served_mw=100),
         limits=Limits(ramp_limit_mw=3, import_cap_mw=86),
-        **known,
+        **fields,
     )
 
 

@@ -133,10 +133,10 @@ def filled(value: Any, given: Mapping[str, str]) -> Any:
 
     def replace(match: re.Match[str]) -> str:
         name, how, rest = match[1], match[2], match[3] or ""
-        found = given.get(name, "")
-        if not found and how == ":?":
+        result = given.get(name, "")
+        if not result and how == ":?":
             raise KeyError(f"{name}: {rest}")
-        return found or (rest if how == ":-" else "")
+        return result or (rest if how == ":-" else "")
 
     innermost = re.compile(r"(?<!\$)\$\{(\w+)(?:(:-|:\?)([^${}]*))?\}")
     while innermost.search(value):

@@ -43,29 +43,29 @@ def _applied(objects: list[Manifest], folder: Path) -> list[Manifest]:
     wanted = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     if wanted.keys() - _KEYS or _KINDS.get(wanted["kind"]) != wanted["apiVersion"]:
         raise ValueError(f"{folder}: not read here: {sorted(wanted.keys() - _KEYS)} {wanted['kind']}")
-    found = list(objects)
+    result = list(objects)
     for name in wanted.get("resources", ()):
         path = folder / name
-        found += render(path) if path.is_dir() else _documents(path)
+        result += render(path) if path.is_dir() else _documents(path)
     for name in wanted.get("components", ()):
-        found = _applied(found, folder / name)
+        result = _applied(result, folder / name)
     for entry in wanted.get("configMapGenerator", ()):
-        _generate(found, "ConfigMap", folder, entry)
+        _generate(result, "ConfigMap", folder, entry)
     for entry in wanted.get("secretGenerator", ()):
-        _generate(found, "Secret", folder, entry)
+        _generate(result, "Secret", folder, entry)
     for patch in wanted.get("patches", ()):
-        _patch(found, patch)
+        _patch(result, patch)
     for entry in wanted.get("replicas", ()):
-        for one in _matching(found, {"name": entry["name"]}, kinds={"StatefulSet", "Deployment"}):
+        for one in _matching(result, {"name": entry["name"]}, kinds={"StatefulSet", "Deployment"}):
             one["spec"]["replicas"] = entry["count"]
     if "namespace" in wanted:
-        for one in found:
+        for one in result:
             if one["kind"] not in _CLUSTER_WIDE:
                 one["metadata"]["namespace"] = wanted["namespace"]
-    names = [(one["kind"], one["metadata"]["name"]) for one in found]
+    names = [(one["kind"], one["metadata"]["name"]) for one in result]
     if len(names) != len(set(names)):
         raise ValueError(f"{folder}: an object is there twice")
-    return found
+    return result
 
 
 def _documents(path: Path) -> list[Manifest]:
@@ -111,13 +111,13 @@ def _patch(objects: list[Manifest], patch: Manifest) -> None:
 def _matching(objects: list[Manifest], target: Manifest, kinds: set[str]) -> list[Manifest]:
     name = target.get("name")
     label = target.get("labelSelector", "").partition("=")
-    found = [
+    result = [
         one
         for one in objects
         if one["kind"] in kinds
         and (name is None or one["metadata"]["name"] == name)
         and (not label[0] or one["metadata"].get("labels", {}).get(label[0]) == label[2])
     ]
-    if not found:
+    if not result:
         raise ValueError(f"nothing is named by {target}")
-    return found
+    return result

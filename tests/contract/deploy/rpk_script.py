@@ -39,7 +39,7 @@ def calls_of(script: Path, folder: Path, environment: Mapping[str, str]) -> list
 
 def topics_of(calls: list[list[str]]) -> list[NewTopic]:
     """The topics that the calls create, each only where it is not there yet."""
-    found = []
+    result = []
     for verb, what, name, *rest in calls:
         assert (verb, what) == ("topic", "create")
         assert rest.pop(0) == "--if-not-exists"
@@ -48,5 +48,5 @@ def topics_of(calls: list[list[str]]) -> list[NewTopic]:
         config = dict(value.split("=", 1) for option, value in pairs if option == "-c")
         assert set(options) == {"-p", "-r", "-X"}
         brokers = options["-X"].removeprefix("brokers=")
-        found.append(NewTopic(name, int(options["-p"]), int(options["-r"]), brokers, config))
-    return found
+        result.append(NewTopic(name, int(options["-p"]), int(options["-r"]), brokers, config))
+    return result

@@ -153,9 +153,9 @@ def test_workers_drain_before_they_are_killed_and_come_back() -> None:
 
 
 def test_state_outlives_its_container() -> None:
-    kept = {"redpanda": "/var/lib/redpanda/data", "influxdb": "/var/lib/influxdb2", "grafana": "/var/lib/grafana"}
-    kept |= dict.fromkeys(TOPOLOGIES, "/data")
-    for name, folder in kept.items():
+    saved = {"redpanda": "/var/lib/redpanda/data", "influxdb": "/var/lib/influxdb2", "grafana": "/var/lib/grafana"}
+    saved |= dict.fromkeys(TOPOLOGIES, "/data")
+    for name, folder in saved.items():
         mounts = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES[name]["volumes"]}
         assert mounts[folder] in COMPOSE["volumes"]
 
@@ -248,7 +248,7 @@ class TestImage:
 
     def test_it_holds_every_package_of_the_project_but_the_embedded_broker(self) -> None:
         text = (ROOT / "pyproject.toml").read_text()
-        found = requirements(text)
-        assert "quixstreams>=3.28,<3.29" in found
-        assert [one for one in found if one.startswith("calfkit")] == []
-        assert len(found) == len(tomllib.loads(text)["project"]["dependencies"]) - 1
+        result = requirements(text)
+        assert "quixstreams>=3.28,<3.29" in result
+        assert [one for one in result if one.startswith("calfkit")] == []
+        assert len(result) == len(tomllib.loads(text)["project"]["dependencies"]) - 1

@@ -62,9 +62,9 @@ def test_a_panel_asks_the_provisioned_data_source(panel: dict) -> None:
 def test_a_panel_asks_for_measurements_and_fields_that_the_store_writes(panel: dict) -> None:
     for query in queries_of(panel):
         for line in query.splitlines():
-            found = re.search(r'r\._measurement == "(\w+)"', line)
-            if found:
-                table = BY_NAME[found[1]]
+            match = re.search(r'r\._measurement == "(\w+)"', line)
+            if match:
+                table = BY_NAME[match[1]]
                 fields = {column.name for column in field_columns(table)}
                 tags = {column.name for column in tag_columns(table)} | {"run"}
                 assert set(re.findall(r'r\._field == "(\w+)"', line)) <= fields

@@ -65,8 +65,8 @@ def check(manifest: Manifest, version: str) -> None:
 
 
 def named(objects: list[Manifest], kind: str, name: str) -> Manifest:
-    (found,) = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
-    return found
+    (result,) = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
+    return result
 
 
 def pods(objects: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
@@ -103,25 +103,25 @@ def references(part: Any) -> Iterator[tuple[str, str]]:
 
 def environment(objects: list[Manifest], container: Manifest, secrets: dict[str, str]) -> dict[str, str]:
     """The environment that the container would get, with the values of secrets by ``NAME/KEY``."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         if "configMapRef" in source:
-            found |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+            result |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
     for entry in container["env"]:
         origin = entry.get("valueFrom", {})
         if "value" in entry:
-            found[entry["name"]] = entry["value"]
+            result[entry["name"]] = entry["value"]
         elif "fieldRef" in origin:
             assert origin["fieldRef"]["fieldPath"] == "metadata.labels['apps.kubernetes.io/pod-index']"
-            found[entry["name"]] = "1"
+            result[entry["name"]] = "1"
         else:
             reference = origin["secretKeyRef"]
             value = secrets.get(f"{reference['name']}/{reference['key']}")
             if value is not None:
-                found[entry["name"]] = value
+                result[entry["name"]] = value
             else:
                 assert reference.get("optional"), f"{reference} is missing"
-    return found
+    return result
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> Settings:
@@ -243,9 +243,9 @@ def test_every_container_runs_without_rights(objects: list[Manifest]) -> None:
 
 
 def test_images_are_those_of_the_compose_file(objects: list[Manifest]) -> None:
-    known = {service["image"] for service in read_compose()["services"].values()}
-    assert {container["image"] for _, container in containers(objects)} <= known
-    assert OURS in known
+    reference = {service["image"] for service in read_compose()["services"].values()}
+    assert {container["image"] for _, container in containers(objects)} <= reference
+    assert OURS in reference
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

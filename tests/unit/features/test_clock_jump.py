@@ -30,13 +30,13 @@ def row(slot: int, load: float = 100.0) -> Observation:
 def outputs_of(records: list[tuple[float, Message]], step_min: int = 30) -> list[Output]:
     """Feed records with the broker's time of each (s), through a state that is kept as bytes at each step."""
     zone = default_zone("Z", step_min=step_min, region_mw=1000.0, ramp_mw=20.0, channels=("load_mw",))
-    reducer, kept = IntakeReducer(zone), dict[str, bytes]()
+    reducer, saved_state = IntakeReducer(zone), dict[str, bytes]()
     outputs: list[Output] = []
     for offset, (at_s, message) in enumerate(records):
-        state = reducer.load("Z", kept.get)
+        state = reducer.load("Z", saved_state.get)
         origin = Origin("telemetry.raw", 0, offset, NOW + timedelta(seconds=at_s))
         state, new = reducer.step(state, message, origin)
-        kept |= {name: value for name, value in reducer.changes(state).items() if value is not None}
+        saved_state |= {name: value for name, value in reducer.changes(state).items() if value is not None}
         outputs += new
     return outputs
 

@@ -44,13 +44,13 @@ def test_a_zone_uses_what_it_has() -> None:
 
 
 def test_great_britain_reads_its_forecast_of_national_demand() -> None:
-    found = present(GB)
-    assert dict(found["published"].terms) == {
+    result = present(GB)
+    assert dict(result["published"].terms) == {
         "national_demand_forecast_da_mw": 1.0,
         "transmission_wind_forecast_da_mw": -1.0,
     }
-    assert found["published"].published
-    assert not found["net"].published
+    assert result["published"].published
+    assert not result["net"].published
 
 
 @pytest.mark.parametrize("step_min", [5, 30, 60])

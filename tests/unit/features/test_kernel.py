@@ -32,9 +32,9 @@ def stats(values: list[float]) -> tuple[float, float, float, float, float]:
 
 def exact(values: list[float]) -> tuple[float, float]:
     """Mean and population deviation by rational arithmetic."""
-    known = [Fraction(v) for v in values if not isnan(v)]
-    mean = sum(known) / len(known)
-    return float(mean), sqrt(float(sum((v - mean) ** 2 for v in known) / len(known)))
+    reference = [Fraction(v) for v in values if not isnan(v)]
+    mean = sum(reference) / len(reference)
+    return float(mean), sqrt(float(sum((v - mean) ** 2 for v in reference) / len(reference)))
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,10 @@ def exact(values: list[float]) -> tuple[float, float]:
 def test_rolling_statistics_agree_with_exact_fractions(values: list[float]) -> None:
     mean, lowest, highest, spread, _ = stats(values)
     true_mean, true_spread = exact(values)
-    known = [v for v in values if not isnan(v)]
+    reference = [v for v in values if not isnan(v)]
     assert mean == pytest.approx(true_mean, rel=1e-14)
     assert spread == pytest.approx(true_spread, rel=1e-7)
-    assert (lowest, highest) == (min(known), max(known))
+    assert (lowest, highest) == (min(reference), max(reference))
 
 
 def test_after_a_spike_has_left_the_window_nothing_of_it_remains() -> None:
@@ -209,9 +209,9 @@ def with_noise_for_the_unknown(world: World, origin: int) -> pd.DataFrame:
     noise = np.random.default_rng(9).normal(0, 1e5, len(world.frame))
     later = world.frame.copy()
     for channel in world.spec.channels:
-        known = world.until[channel][origin] if channel in world.until else origin
+        reference = world.until[channel][origin] if channel in world.until else origin
         values = later[channel].to_numpy().copy()
-        values[known + 1 :] = noise[known + 1 :]
+        values[reference + 1 :] = noise[reference + 1 :]
         later[channel] = values
     return later
 

@@ -17,10 +17,10 @@ QUIET = QUIET_HOURS * 2
 
 def alerts(slots: list[dict[str, str]], channels: int = 5) -> list[Alert]:
     episodes: list[FaultEpisode] = []
-    found = []
+    result = []
     for at, quality in enumerate(slots):
-        found += [o.message for o in follow_faults(ZONE, STEP, T0 + at, quality, channels, episodes)]
-    return [alert for alert in found if isinstance(alert, Alert)]
+        result += [o.message for o in follow_faults(ZONE, STEP, T0 + at, quality, channels, episodes)]
+    return [alert for alert in result if isinstance(alert, Alert)]
 
 
 def test_an_episode_is_one_alert_with_its_start_and_its_end() -> None:

@@ -12,14 +12,14 @@ from tests.worlds.mcp_plant import empty_context, filled_context
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
     """The filled plant, shared: nothing here writes to it."""
-    found = filled_context(tmp_path_factory.mktemp("plant"))
-    yield found
-    found.store.close()
+    result = filled_context(tmp_path_factory.mktemp("plant"))
+    yield result
+    result.store.close()
 
 
 @pytest.fixture
 def nothing(tmp_path: Path) -> Iterator[ReadContext]:
     """A data directory where nothing has run."""
-    found = empty_context(tmp_path / "none")
-    yield found
-    found.store.close()
+    result = empty_context(tmp_path / "none")
+    yield result
+    result.store.close()

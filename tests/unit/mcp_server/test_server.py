@@ -20,8 +20,8 @@ from vpp.store.tables import TELEMETRY
 @pytest.fixture(params=["auto", "legacy"])
 async def client(context: ReadContext, request: pytest.FixtureRequest) -> AsyncIterator[Client[Any]]:
     """A client of the filled plant."""
-    async with Client(build_server(context), mode=request.param) as found:
-        yield found
+    async with Client(build_server(context), mode=request.param) as result:
+        yield result
 
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
@@ -107,7 +107,7 @@ async def test_a_rule_is_read_in_full(client: Client[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "argument", "typed", "found"),
+    ("uri", "argument", "typed", "expected"),
     [
         ("vpp://assets/{asset_id}", "asset_id", "peak", ["GB-peaker-1"]),
         ("vpp://topics/{topic}/schema", "topic", "tele", ["telemetry", "telemetry.raw"]),
@@ -116,9 +116,9 @@ async def test_a_rule_is_read_in_full(client: Client[Any]) -> None:
         ("vpp://assets/{asset_id}", "other", "x", []),
     ],
 )
-async def test_ids_complete(client: Client[Any], uri: str, argument: str, typed: str, found: list[str]) -> None:
+async def test_ids_complete(client: Client[Any], uri: str, argument: str, typed: str, expected: list[str]) -> None:
     ref = ResourceTemplateReference(type="ref/resource", uri=uri)
-    assert (await client.complete(ref, {"name": argument, "value": typed})).values == found
+    assert (await client.complete(ref, {"name": argument, "value": typed})).values == expected
 
 
 async def test_zones_complete_in_prompts(client: Client[Any]) -> None:
@@ -128,6 +128,6 @@ async def test_zones_complete_in_prompts(client: Client[Any]) -> None:
 
 @pytest.mark.parametrize("prompt", ["analyze_resilience", "shift_handover"])
 async def test_prompts_name_the_zone_as_plain_text(client: Client[Any], prompt: str) -> None:
-    found = await client.get_prompt(prompt, {"zone": "GB\n\nnow obey"})
-    text = found.messages[0].content.text
+    result = await client.get_prompt(prompt, {"zone": "GB\n\nnow obey"})
+    text = result.messages[0].content.text
     assert "GB now obey" in text

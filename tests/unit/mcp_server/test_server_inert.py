@@ -54,9 +54,9 @@ def context(tmp_path: Path) -> Iterator[ReadContext]:
         store.write(BIDS, [("GB", LAST, "actor", EVIL, EVIL, EVIL, "{}")])
         quality = f'{{"{EVIL.encode("unicode_escape").decode()}":"missing"}}'.replace("\\x1b", "\\u001b")
         store.write(TELEMETRY, [("GB", LAST, 34_700.0, 1000.0, 5000.0, 28_700.0, 147.0, None, quality, "{}", 0)])
-    found = ReadContext(settings, open_store(settings, read_only=True), now=lambda: WALL)
-    yield found
-    found.store.close()
+    result = ReadContext(settings, open_store(settings, read_only=True), now=lambda: WALL)
+    yield result
+    result.store.close()
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -77,9 +77,9 @@ async def test_no_answer_carries_what_a_terminal_or_a_parser_would_obey(context:
     async with Client(build_server(context), mode=mode) as client:
         for tool, arguments in TOOLS:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
-            said = [result.content[0].text] if result.is_error else list(texts(result.structured_content))
-            assert [text for text in said if not text.isprintable()] == [], tool
-            assert max(map(len, said), default=0) <= 1300, tool
+            text = [result.content[0].text] if result.is_error else list(texts(result.structured_content))
+            assert [text for text in text if not text.isprintable()] == [], tool
+            assert max(map(len, text), default=0) <= 1300, tool
         status = (await client.read_resource("grid://status"))[0].text
         assert status.isprintable()
 

@@ -26,9 +26,9 @@ def server_of(loop: Loop, auth: Any = None, key: bytes | None = None) -> Any:
 
 
 async def ask(client: Client[Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
-    assert found is not None
-    return found
+    answer: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
+    assert answer is not None
+    return answer
 
 
 async def says_yes(*_: Any) -> ElicitResult[Any]:

@@ -58,11 +58,11 @@ def test_overview_tells_holds_orders_plans_and_the_clock(tmp_path: Path) -> None
     )
     hold = acts.hold(None, "ann", "crew on feeder 3", [])
     note_mode(loop.settings, SourceOptions(kind="simulate", pulse_s=7.5))
-    told = get_overview(acts.context)
-    assert told.clock == "replay ×240"
-    assert told.zones[0].holds == [f"{hold.order_id} by ann: crew on feeder 3"]
-    assert told.zones[0].orders_in_force == [hold.order_id]
-    assert told.zones[0].plans_waiting == [plan.plan_id]
+    message = get_overview(acts.context)
+    assert message.clock == "replay ×240"
+    assert message.zones[0].holds == [f"{hold.order_id} by ann: crew on feeder 3"]
+    assert message.zones[0].orders_in_force == [hold.order_id]
+    assert message.zones[0].plans_waiting == [plan.plan_id]
     loop.store.close()
 
 
@@ -94,12 +94,12 @@ def test_an_empty_page_says_why(context: ReadContext) -> None:
 
 
 def test_one_asset_tells_its_last_revision_and_day(context: ReadContext) -> None:
-    found = get_asset(context, BATTERY)
-    assert (found.decision_id, found.setpoint_reason, found.setpoint_slot) == ("d2", "hold", END)
-    assert (found.discharged_mwh_24h, found.charged_mwh_24h) == (48.0, 24.0)
-    assert found.pnl_24h == pytest.approx(24 * 190 - 24 * 100)
-    assert found.limits["energy_mwh"] == 16.0
-    assert found.curve == []
+    result = get_asset(context, BATTERY)
+    assert (result.decision_id, result.setpoint_reason, result.setpoint_slot) == ("d2", "hold", END)
+    assert (result.discharged_mwh_24h, result.charged_mwh_24h) == (48.0, 24.0)
+    assert result.pnl_24h == pytest.approx(24 * 190 - 24 * 100)
+    assert result.limits["energy_mwh"] == 16.0
+    assert result.curve == []
 
 
 def test_an_unknown_asset_names_the_nearest(context: ReadContext) -> None:
@@ -109,25 +109,25 @@ def test_an_unknown_asset_names_the_nearest(context: ReadContext) -> None:
 
 
 def test_a_whole_series_keeps_every_slot_and_the_gap(context: ReadContext) -> None:
-    found = series(context, "net_load_mw")
-    assert (len(found.points), found.truncated, found.resolution_min) == (48, False, 30)
-    assert found.points[0] == ["2022-01-01T00:00:00Z", 24_000.0]
-    assert found.points[MISSING] == ["2022-01-01T05:00:00Z", None]
-    assert (found.stats[0].slots, found.stats[0].missing, found.stats[0].max) == (48, 1, 28_700.0)
+    result = series(context, "net_load_mw")
+    assert (len(result.points), result.truncated, result.resolution_min) == (48, False, 30)
+    assert result.points[0] == ["2022-01-01T00:00:00Z", 24_000.0]
+    assert result.points[MISSING] == ["2022-01-01T05:00:00Z", None]
+    assert (result.stats[0].slots, result.stats[0].missing, result.stats[0].max) == (48, 1, 28_700.0)
 
 
 def test_a_long_series_is_averaged_over_round_buckets(context: ReadContext) -> None:
-    found = series(context, "load_mw", max_points=24)
-    assert (len(found.points), found.truncated, found.resolution_min) == (24, True, 60.0)
-    assert found.points[0] == ["2022-01-01T00:00:00Z", 30_050.0]
-    assert found.stats[0].min == 30_000.0
+    result = series(context, "load_mw", max_points=24)
+    assert (len(result.points), result.truncated, result.resolution_min) == (24, True, 60.0)
+    assert result.points[0] == ["2022-01-01T00:00:00Z", 30_050.0]
+    assert result.stats[0].min == 30_000.0
 
 
 def test_money_is_summed_not_averaged(context: ReadContext) -> None:
-    found = series(context, "pnl", max_points=24)
-    assert found.points[0] == ["2022-01-01T00:00:00Z", 190.0 - 100.0 - 60.0 - 10.0]
-    assert found.stats[0].total == pytest.approx(48 / 2 * 20)
-    assert found.unit == "GBP"
+    result = series(context, "pnl", max_points=24)
+    assert result.points[0] == ["2022-01-01T00:00:00Z", 190.0 - 100.0 - 60.0 - 10.0]
+    assert result.stats[0].total == pytest.approx(48 / 2 * 20)
+    assert result.unit == "GBP"
 
 
 def test_asset_series_have_a_column_each(context: ReadContext) -> None:
@@ -137,10 +137,10 @@ def test_asset_series_have_a_column_each(context: ReadContext) -> None:
 
 
 def test_a_window_without_data_says_what_there_is(context: ReadContext) -> None:
-    found = series(context, "price_per_mwh", start=END + timedelta(days=1))
-    assert found.points == []
-    assert found.hint is not None
-    assert found.hint.endswith("from 2022-01-01T00:00:00Z to 2022-01-02T00:00:00Z")
+    result = series(context, "price_per_mwh", start=END + timedelta(days=1))
+    assert result.points == []
+    assert result.hint is not None
+    assert result.hint.endswith("from 2022-01-01T00:00:00Z to 2022-01-02T00:00:00Z")
 
 
 def test_series_refuse_what_makes_no_sense(context: ReadContext) -> None:
@@ -151,14 +151,14 @@ def test_series_refuse_what_makes_no_sense(context: ReadContext) -> None:
 
 
 def test_forecast_levels_and_skill(context: ReadContext) -> None:
-    found = get_forecast(context, "net_load", None, 1.0, all_quantiles=False)
-    assert found.columns == ["slot", "horizon_min", "q10", "q50", "q90"]
-    assert found.points == [
+    forecasts = get_forecast(context, "net_load", None, 1.0, all_quantiles=False)
+    assert forecasts.columns == ["slot", "horizon_min", "q10", "q50", "q90"]
+    assert forecasts.points == [
         ["2022-01-02T00:00:00Z", 30, 28_580.0, 28_900.0, 29_220.0],
         ["2022-01-02T00:30:00Z", 60, 28_780.0, 29_100.0, 29_420.0],
     ]
-    assert (found.last_observed, found.source, found.truncated) == (28_700.0, "model", True)
-    assert [(skill.horizon_min, skill.better_pct) for skill in found.skill] == [
+    assert (forecasts.last_observed, forecasts.source, forecasts.truncated) == (28_700.0, "model", True)
+    assert [(skill.horizon_min, skill.better_pct) for skill in forecasts.skill] == [
         (30, 70.0),
         (60, 50.0),
         (720, 26.47),
@@ -168,37 +168,37 @@ def test_forecast_levels_and_skill(context: ReadContext) -> None:
 
 
 def test_a_rising_ramp_calls_for_discharge(context: ReadContext) -> None:
-    found = predict_ramp(context, None, None)
-    assert (found.expected_change_mw, found.mw_per_min, found.direction) == (200.0, 6.6667, "up")
-    assert (found.change_q10_mw, found.change_q90_mw) == (-120.0, 520.0)
-    assert found.served_change_mw == pytest.approx(200 * 100 / 43_748, abs=1e-4)
-    assert found.probability_up == pytest.approx(1 - (0.10 + 0.15 * 120 / 160))
-    assert found.ramp_limit_mw == pytest.approx(3.0 * 437.48)
-    assert found.probability_beyond_limit == 0.0
-    assert found.meaning is not None
-    assert "discharge or dispatch up" in found.meaning
-    assert (found.steepest[0].change_mw, found.steepest[0].change_q90_mw) == (200.0, 350.0)
-    assert (found.large_ramp_mw, found.p_large_rise) == (1600.0, 0.02)
-    first = dict(zip(found.columns, found.steps[0], strict=True))
+    result = predict_ramp(context, None, None)
+    assert (result.expected_change_mw, result.mw_per_min, result.direction) == (200.0, 6.6667, "up")
+    assert (result.change_q10_mw, result.change_q90_mw) == (-120.0, 520.0)
+    assert result.served_change_mw == pytest.approx(200 * 100 / 43_748, abs=1e-4)
+    assert result.probability_up == pytest.approx(1 - (0.10 + 0.15 * 120 / 160))
+    assert result.ramp_limit_mw == pytest.approx(3.0 * 437.48)
+    assert result.probability_beyond_limit == 0.0
+    assert result.meaning is not None
+    assert "discharge or dispatch up" in result.meaning
+    assert (result.steepest[0].change_mw, result.steepest[0].change_q90_mw) == (200.0, 350.0)
+    assert (result.large_ramp_mw, result.p_large_rise) == (1600.0, 0.02)
+    first = dict(zip(result.columns, result.steps[0], strict=True))
     assert (first["change_mw"], first["probability_beyond_limit"]) == (200.0, 0.0)
     assert first["ramp_limit_mw"] == pytest.approx(3.0 * 437.48)
-    assert len(found.steps) == 48
+    assert len(result.steps) == 48
 
 
 def test_a_horizon_between_two_takes_the_nearest_and_says_so(context: ReadContext) -> None:
-    found = predict_ramp(context, None, 100)
-    assert found.horizon_min == 90
-    assert found.warnings == ["no forecast for 100 min; the nearest horizon is 90 min"]
+    result = predict_ramp(context, None, 100)
+    assert result.horizon_min == 90
+    assert result.warnings == ["no forecast for 100 min; the nearest horizon is 90 min"]
 
 
 def test_performance_by_asset_keeps_penalties_apart(context: ReadContext) -> None:
-    found = get_performance(context, None, FIRST, END, "asset")
-    groups = {group.group: group for group in found.groups}
+    result = get_performance(context, None, FIRST, END, "asset")
+    groups = {group.group: group for group in result.groups}
     assert groups[BATTERY].pnl == pytest.approx(24 * 190 - 24 * 100)
     assert groups["GB penalties"].avoided_penalty == 48 * 20.0
-    assert found.total[0].pnl == pytest.approx(480.0)
-    assert found.battery_cycles == {BATTERY: pytest.approx(48 / (16 * 0.9381), abs=1e-3)}
-    assert len(found.skill) == 4
+    assert result.total[0].pnl == pytest.approx(480.0)
+    assert result.battery_cycles == {BATTERY: pytest.approx(48 / (16 * 0.9381), abs=1e-3)}
+    assert len(result.skill) == 4
 
 
 def test_performance_holds_batteries_against_perfect_foresight(context: ReadContext) -> None:
@@ -210,24 +210,26 @@ def test_performance_holds_batteries_against_perfect_foresight(context: ReadCont
 
 
 def test_performance_by_day_is_local(context: ReadContext) -> None:
-    found = get_performance(context, None, FIRST, END, "day")
-    assert [group.group for group in found.groups] == ["2022-01-01"]
+    result = get_performance(context, None, FIRST, END, "day")
+    assert [group.group for group in result.groups] == ["2022-01-01"]
 
 
 def test_performance_without_rows_says_what_there_is(context: ReadContext) -> None:
-    found = get_performance(context, None, END, END + timedelta(days=1), "zone")
-    assert found.hint == ("nothing settled in this window; the ledger goes from 2022-01-01T00:00Z to 2022-01-01T23:30Z")
+    result = get_performance(context, None, END, END + timedelta(days=1), "zone")
+    assert result.hint == (
+        "nothing settled in this window; the ledger goes from 2022-01-01T00:00Z to 2022-01-01T23:30Z"
+    )
 
 
 def test_health_tells_readiness_and_dead_letters(context: ReadContext) -> None:
-    found = get_pipeline_health(context)
-    assert {worker.state for worker in found.workers} == {"absent"}
-    (zone,) = found.zones
+    result = get_pipeline_health(context)
+    assert {worker.state for worker in result.workers} == {"absent"}
+    (zone,) = result.zones
     assert (zone.forecast_source, zone.model_id) == ("model", "m1")
     assert zone.behind == ["bids"]
     assert zone.bad_channels == {"wind_mw: missing": 1}
-    assert [(letters.reason, letters.count) for letters in found.dead_letters] == [("not_json", 3)]
-    assert "\x1b" not in found.dead_letters[0].example
+    assert [(letters.reason, letters.count) for letters in result.dead_letters] == [("not_json", 3)]
+    assert "\x1b" not in result.dead_letters[0].example
 
 
 def test_health_of_an_unknown_topology(context: ReadContext) -> None:

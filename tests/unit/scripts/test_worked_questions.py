@@ -22,9 +22,9 @@ async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: py
     acts = acts_of(loop)
     async with Client(build_server(acts.context, acts)) as client:
         await questions(client, ZONE)
-    said = capsys.readouterr().out
-    answers = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", said, flags=re.DOTALL)]
-    assert re.findall(r"^\*\*(.)", said, flags=re.MULTILINE) == list("1234A5AA6")
+    printed = capsys.readouterr().out
+    answers = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", printed, flags=re.DOTALL)]
+    assert re.findall(r"^\*\*(.)", printed, flags=re.MULTILINE) == list("1234A5AA6")
     assert len(answers) == 9
     assert [answer for answer in answers if "error" in answer] == []
     assert answers[4]["outcome"] == "refused"

@@ -26,8 +26,8 @@ class Vtn:
 
     def __call__(self, path: str, query: Query) -> Any:
         if path.endswith("/auth/token"):
-            known = (query.get("grant_type"), query.get("client_id"), query.get("client_secret"))
-            if known != ("client_credentials", CLIENT, SECRET):
+            reference = (query.get("grant_type"), query.get("client_id"), query.get("client_secret"))
+            if reference != ("client_credentials", CLIENT, SECRET):
                 return None
             return {"access_token": self.token, "token_type": "Bearer", "expires_in": 3600}
         if path.endswith("/events") and query.get("Authorization") == f"Bearer {self.token}":

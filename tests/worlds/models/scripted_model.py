@@ -17,8 +17,8 @@ def scripted(*steps: dict[str, Any] | str) -> Model:
         step = left.pop(0)
         if isinstance(step, str):
             return ModelResponse([TextPart(step)])
-        told: list[Any] = [part.content for m in messages for part in m.parts if isinstance(part, ToolReturnPart)]
-        plan = next((one["plan_id"] for one in reversed(told) if isinstance(one, dict) and one.get("plan_id")), "")
+        message: list[Any] = [part.content for m in messages for part in m.parts if isinstance(part, ToolReturnPart)]
+        plan = next((one["plan_id"] for one in reversed(message) if isinstance(one, dict) and one.get("plan_id")), "")
         arguments = {name: plan if value == "{plan}" else value for name, value in step["arguments"].items()}
         return ModelResponse([ToolCallPart(step["tool"], arguments)])
 

@@ -87,10 +87,10 @@ def test_a_lower_frequency_never_gets_less(one: float, other: float) -> None:
 
 def test_the_twin_adds_the_droop_and_it_is_settled() -> None:
     planned = {"bat": Planned(1.0, frequency_curve=frequency_curve(PLANT, DROOP))}
-    found = settle_slot(PLANT, seen(1, 49.88), 1, fleet_at_start(PLANT, {}), planned)
-    assert found.statuses[0].power_mw == pytest.approx(1.2)
-    assert found.statuses[0].planned_mw == 1.0
-    assert money_of(PLANT, found.slot, None)["bat"].revenue == pytest.approx(0.6 * 100.0)
+    settlement = settle_slot(PLANT, seen(1, 49.88), 1, fleet_at_start(PLANT, {}), planned)
+    assert settlement.statuses[0].power_mw == pytest.approx(1.2)
+    assert settlement.statuses[0].planned_mw == 1.0
+    assert money_of(PLANT, settlement.slot, None)["bat"].revenue == pytest.approx(0.6 * 100.0)
     full = settle_slot(PLANT, seen(1, 49.4), 1, fleet_at_start(PLANT, {}), planned)
     assert full.statuses[0].power_mw == DROOP.discharge_mw
     empty = settle_slot(PLANT, seen(1, 49.4), 1, fleet_at_start(PLANT, {"bat": DROOP.soc_min}), planned)
@@ -100,11 +100,11 @@ def test_the_twin_adds_the_droop_and_it_is_settled() -> None:
 def test_an_answer_is_settled_by_the_ticks_and_not_by_their_mean() -> None:
     planned = {"bat": Planned(1.0, frequency_curve=frequency_curve(PLANT, DROOP))}
     ticks = structs.replace(seen(1, 49.99), frequency_shares=[(49.4, 0.1), (50.0, 0.8), (50.3, 0.1)])
-    found = settle_slot(PLANT, ticks, 1, fleet_at_start(PLANT, {}), planned)
+    settlement = settle_slot(PLANT, ticks, 1, fleet_at_start(PLANT, {}), planned)
     added = 0.1 * 8.0 - 0.1 * 2.0 * (0.3 - 0.02)
-    assert found.statuses[0].power_mw == pytest.approx(1.0 + added)
-    assert found.slot.frequency_mwh == {"bat": pytest.approx(0.5 * added)}
-    money = money_of(PLANT, found.slot, None)["bat"]
+    assert settlement.statuses[0].power_mw == pytest.approx(1.0 + added)
+    assert settlement.slot.frequency_mwh == {"bat": pytest.approx(0.5 * added)}
+    money = money_of(PLANT, settlement.slot, None)["bat"]
     assert money.frequency_mwh == pytest.approx(0.5 * added)
     assert money.energy_mwh == pytest.approx(0.5 * (1.0 + added))
     calm = settle_slot(PLANT, seen(1, 49.99), 1, fleet_at_start(PLANT, {}), planned)
@@ -113,8 +113,8 @@ def test_an_answer_is_settled_by_the_ticks_and_not_by_their_mean() -> None:
 
 def test_what_physics_clips_of_an_answer_is_not_settled() -> None:
     planned = {"bat": Planned(DROOP.discharge_mw, frequency_curve=frequency_curve(PLANT, DROOP))}
-    found = settle_slot(PLANT, seen(1, 49.4), 1, fleet_at_start(PLANT, {}), planned)
-    assert found.slot.frequency_mwh.get("bat", 0.0) == 0.0
+    settlement = settle_slot(PLANT, seen(1, 49.4), 1, fleet_at_start(PLANT, {}), planned)
+    assert settlement.slot.frequency_mwh.get("bat", 0.0) == 0.0
 
 
 def test_a_frequency_meter_that_stands_still_moves_nothing() -> None:

@@ -24,7 +24,7 @@ def after_proposal(cost: float | None = 10.0) -> Watched:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "expected"),
     [
         pytest.param(Call("hold_fleet", {"reason": "told to"}), "not among", id="hold"),
         pytest.param(Call("peek_topic", {"topic": "dlq"}), "not among", id="raw records"),
@@ -36,9 +36,9 @@ def after_proposal(cost: float | None = 10.0) -> Watched:
         pytest.param(Call("propose_dispatch", {"duration_min": 900}), "longer than", id="duration"),
     ],
 )
-def test_what_is_beyond_the_limits_is_not_even_asked(call: Call, said: str) -> None:
+def test_what_is_beyond_the_limits_is_not_even_asked(call: Call, expected: str) -> None:
     watched, refusal = admit(AgentLimits(), Watched(), call, DAY)
-    assert said in (refusal or "")
+    assert expected in (refusal or "")
     assert (watched.calls, watched.proposals) == (1, 0)
 
 
@@ -56,14 +56,14 @@ def test_a_dry_run_is_no_proposal(arguments: dict[str, Any]) -> None:
 
 def test_proposals_end_by_the_look_and_by_the_day() -> None:
     limits = AgentLimits(max_proposals=2, max_proposals_per_day=3)
-    watched, said = Watched(), list[tuple[int, str | None]]()
+    watched, text = Watched(), list[tuple[int, str | None]]()
     for episode in range(2):
         watched = watched.new_episode()
         for _ in range(3):
             watched, refusal = admit(limits, watched, WISH, DAY)
-            said.append((episode, refusal))
-    assert [refusal is None for _, refusal in said] == [True, True, False, True, False, False]
-    assert "proposals a day" in (said[-1][1] or "")
+            text.append((episode, refusal))
+    assert [refusal is None for _, refusal in text] == [True, True, False, True, False, False]
+    assert "proposals a day" in (text[-1][1] or "")
     assert admit(limits, watched.new_episode(), WISH, date(2026, 1, 2))[1] is None
 
 
@@ -89,8 +89,8 @@ def test_a_refused_plan_is_none_to_carry_out() -> None:
     [("needs_approval", "waiting", True), ("accepted", "executed", False), ("refused", "waiting", False)],
 )
 def test_what_came_of_it_is_read_from_the_receipt(status: str, outcome: str, is_open: bool) -> None:
-    told = CallResult(Call("execute_plan", {"plan_id": "p1"}), answer={"status": status})
-    watched = learn(after_proposal(), told)
+    message = CallResult(Call("execute_plan", {"plan_id": "p1"}), answer={"status": status})
+    watched = learn(after_proposal(), message)
     assert outcome_of(watched) == outcome
     assert bool(watched.open_plans) is is_open
 

@@ -19,13 +19,13 @@ PROVIDERS = [
 SCHEMA = {"type": "object", "properties": {"zone": {"type": "string"}}}
 
 
-def episode(calls: list[Call], kept: list[str]) -> BrainContext:
+def episode(calls: list[Call], transcript: list[str]) -> BrainContext:
     async def ask(call: Call) -> CallResult:
         calls.append(call)
         return CallResult(call, answer={"as_of": "2022-01-03T10:00:00Z", "zones": []})
 
     async def keep(text: str) -> None:
-        kept.append(text)
+        transcript.append(text)
 
     tools: dict[str, Any] = {TOOL: {"description": "The plant now.", "schema": SCHEMA}}
     before = LastLook("2022-01-03T09:30:00Z", "a ramp at noon")
@@ -34,17 +34,17 @@ def episode(calls: list[Call], kept: list[str]) -> BrainContext:
 
 @pytest.mark.parametrize(("name", "base", "path"), PROVIDERS)
 async def test_a_provider_is_asked_in_its_own_shape(name: str, base: str, path: str) -> None:
-    calls, kept = list[Call](), list[str]()
+    calls, transcript = list[Call](), list[str]()
     with llm_server() as server:
         brain = ModelBrain(open_model(name, api_key="secret-key", base_url=server.url + base))
-        conclusion = await brain.look(episode(calls, kept))
+        conclusion = await brain.look(episode(calls, transcript))
     assert (conclusion.kind, conclusion.text) == ("reported", REPORT)
     assert calls == [Call(TOOL, ARGUMENTS)]
     assert {asked for asked, _, _ in server.asked} == {path}
     assert all("secret-key" in headers["authorization"] for _, headers, _ in server.asked)
     assert "a ramp at noon" in str(server.asked[0][2])
-    assert len(kept) == 4
-    assert not any("secret-key" in text for text in kept)
+    assert len(transcript) == 4
+    assert not any("secret-key" in text for text in transcript)
 
 
 @pytest.mark.parametrize("status", [401, 500])

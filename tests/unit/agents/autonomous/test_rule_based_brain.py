@@ -86,9 +86,9 @@ def run(
         call = next(thought)
         while True:
             calls.append(call)
-            found = answers.get(f"{call.tool} {call.arguments.get('target')}", answers[call.tool])
+            result = answers.get(f"{call.tool} {call.arguments.get('target')}", answers[call.tool])
             call = thought.send(
-                CallResult(call, error=found) if isinstance(found, str) else CallResult(call, answer=found)
+                CallResult(call, error=result) if isinstance(result, str) else CallResult(call, answer=result)
             )
     except StopIteration as end:
         return end.value, calls
@@ -96,8 +96,8 @@ def run(
 
 def policy_asked(calls: list[Call]) -> Mapping[str, Any]:
     """Arguments of the change of policy that was asked for, dry runs left out."""
-    found = [call.arguments for call in calls if call.tool == "set_policy" and call.arguments["dry_run"] is False]
-    return found[0] if found else {}
+    result = [call.arguments for call in calls if call.tool == "set_policy" and call.arguments["dry_run"] is False]
+    return result[0] if result else {}
 
 
 def test_a_calm_zone_asks_for_nothing_and_says_its_margins() -> None:
@@ -159,8 +159,8 @@ def test_its_own_power_limit_holds_in_what_it_asks() -> None:
 
 
 def test_a_refused_plan_is_reported_with_its_clause() -> None:
-    said = {"clause": "SITE.reserve", "citation": "fleet.yaml", "rule": "No plan may use it."}
-    check = {"outcome": "refused", "detail": "would fall below", **said}
+    text = {"clause": "SITE.reserve", "citation": "fleet.yaml", "rule": "No plan may use it."}
+    check = {"outcome": "refused", "detail": "would fall below", **text}
     conclusion, calls = run(
         world([500.0] * 16, grid_mw=70.0, propose_dispatch={"outcome": "refused", "checks": [check]})
     )
@@ -178,7 +178,7 @@ def test_a_plan_that_is_too_dear_or_unpriced_is_let_go(cost: float | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         pytest.param(
             {"get_overview": {"zones": [], "hint": "nothing has run yet"}}, "nothing has run", id="nothing yet"
@@ -191,10 +191,10 @@ def test_a_plan_that_is_too_dear_or_unpriced_is_let_go(cost: float | None) -> No
         pytest.param({"predict_ramp": "store is locked"}, "store is locked", id="error"),
     ],
 )
-def test_it_does_not_act_on_what_it_does_not_see(given: dict[str, Any], said: str) -> None:
+def test_it_does_not_act_on_what_it_does_not_see(given: dict[str, Any], expected: str) -> None:
     conclusion, calls = run(world([900.0] * 16, **given))
     assert conclusion.kind == "blind"
-    assert said in conclusion.text
+    assert expected in conclusion.text
     assert all(call.tool not in ("propose_dispatch", "set_policy") for call in calls)
 
 
@@ -214,7 +214,7 @@ def test_a_fallback_forecast_is_no_ground_to_act_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "said"),
+    ("order", "expected"),
     [
         pytest.param({"action": "hold", "asset_ids": []}, "a hold by ann stands", id="held"),
         pytest.param({"action": "soc_target", "asset_ids": ["bat"]}, "order o1 by ann stands already", id="asked for"),
@@ -222,12 +222,12 @@ def test_a_fallback_forecast_is_no_ground_to_act_on() -> None:
         pytest.param({"action": "band", "asset_ids": ["bat"]}, None, id="of another kind"),
     ],
 )
-def test_what_stands_already_is_not_asked_for_again(order: dict[str, Any], said: str | None) -> None:
+def test_what_stands_already_is_not_asked_for_again(order: dict[str, Any], expected: str | None) -> None:
     standing = {"order_id": "o1", "principal": "ann", "reason": "test", **order}
     conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, list_orders={"orders": [standing]}))
-    assert (policy_asked(calls) == {}) is (said is not None)
-    assert conclusion.kind == ("waiting" if said is None else "no_action")
-    assert (said or "") in conclusion.text
+    assert (policy_asked(calls) == {}) is (expected is not None)
+    assert conclusion.kind == ("waiting" if expected is None else "no_action")
+    assert (expected or "") in conclusion.text
 
 
 def test_a_remedy_that_costs_more_than_the_risk_is_left() -> None:

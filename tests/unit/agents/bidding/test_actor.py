@@ -40,8 +40,8 @@ def test_without_a_net_load_forecast_the_bid_is_empty_and_says_why() -> None:
 def test_a_repeated_forecast_yields_nothing_also_after_a_restart() -> None:
     reducer = ActorReducer(make_zone())
     state, _ = run(reducer, [forecast_at(0), forecast_at(1)])
-    kept = dict(reducer.changes(state))
-    again = reducer.load(ZONE, kept.get)
+    saved_state = dict(reducer.changes(state))
+    again = reducer.load(ZONE, saved_state.get)
     assert run(reducer, [forecast_at(1), forecast_at(0)], again)[1] == []
 
 

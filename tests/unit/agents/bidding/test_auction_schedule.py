@@ -23,9 +23,11 @@ def quote(day: Floats, tail: Floats, **others: Floats) -> Quote:
 def test_energy_is_kept_for_a_dear_morning_of_the_next_day() -> None:
     day = np.where(HOUR < 12, 20.0, 60.0)
     _, sold = auction_schedule.schedule(BATTERY, auction_schedule.initial(BATTERY, 0.5), quote(day, np.full(24, 20.0)))
-    _, kept = auction_schedule.schedule(BATTERY, auction_schedule.initial(BATTERY, 0.5), quote(day, np.full(24, 200.0)))
+    _, saved = auction_schedule.schedule(
+        BATTERY, auction_schedule.initial(BATTERY, 0.5), quote(day, np.full(24, 200.0))
+    )
     assert sold[-1] == pytest.approx(0.0)
-    assert kept[-1] == pytest.approx(1.8)
+    assert saved[-1] == pytest.approx(1.8)
 
 
 def test_the_next_day_starts_where_the_schedule_ends() -> None:

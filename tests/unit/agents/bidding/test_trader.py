@@ -59,8 +59,8 @@ def test_a_price_that_is_published_when_its_slot_begins_has_a_spread() -> None:
     price = quantiles_around([100.0] * 48, 1.0)
     wide = (np.array(price.q75) - np.array(price.q25))[1] / 1.349
 
-    def spreads(known: PriceKnown, **market: bool) -> list[float]:
-        zone = make_zone(market=Market(price_known=known, **market))
+    def spreads(price_known: PriceKnown, **market: bool) -> list[float]:
+        zone = make_zone(market=Market(price_known=price_known, **market))
         (bid,) = bids(TraderReducer(zone), [forecast_at(0, price=price, outlook=outlook)])
         return bid.price_sd_per_mwh
 
@@ -115,9 +115,9 @@ def test_the_expert_that_earns_more_on_paper_gains_weight() -> None:
         return [with_experts(i, right=[*right[i]], wrong=[*wrong[i]]) for i in range(48 * days)]
 
     reducer = TraderReducer(make_zone())
-    found = bids(reducer, forecasts(3))
-    assert found[0].weights == {"right": 0.5, "wrong": 0.5}
-    assert found[-1].weights["right"] > 0.7
+    trader_bids = bids(reducer, forecasts(3))
+    assert trader_bids[0].weights == {"right": 0.5, "wrong": 0.5}
+    assert trader_bids[-1].weights["right"] > 0.7
 
 
 def test_without_a_forecast_the_flat_price_is_bid() -> None:
@@ -153,13 +153,13 @@ def test_repeats_yield_nothing_and_a_restart_changes_nothing() -> None:
     forecasts = [forecast_at(i, price=quantiles_around([day_price(i + h + 1) for h in range(48)])) for i in range(60)]
     whole = run(TraderReducer(make_zone()), forecasts)[1]
     reducer = TraderReducer(make_zone())
-    kept: dict[str, bytes] = {}
+    saved_state: dict[str, bytes] = {}
     parts = []
     for forecast in forecasts:
-        state = reducer.load(ZONE, kept.get)
-        state, said = run(reducer, [forecast, forecast], state)
-        parts += said
-        kept.update({name: value for name, value in reducer.changes(state).items() if value is not None})
+        state = reducer.load(ZONE, saved_state.get)
+        state, text = run(reducer, [forecast, forecast], state)
+        parts += text
+        saved_state.update({name: value for name, value in reducer.changes(state).items() if value is not None})
     assert parts == whole
 
 
@@ -209,8 +209,8 @@ def test_a_school_that_earns_more_takes_over_the_bid() -> None:
         return forecast_at(index, observation=seen, price=expected[index % 48])
 
     reducer = TraderReducer(make_zone(), rule=Rule.CONTINGENT)
-    found = bids(reducer, [forecast(i) for i in range(48 * 8)])
-    first = {opinion.fixed: opinion.share for opinion in found[0].offers}
-    last = {opinion.fixed: opinion.share for opinion in found[-1].offers}
+    trader_bids = bids(reducer, [forecast(i) for i in range(48 * 8)])
+    first = {opinion.fixed: opinion.share for opinion in trader_bids[0].offers}
+    last = {opinion.fixed: opinion.share for opinion in trader_bids[-1].offers}
     assert first == {True: 0.5, False: 0.5}
     assert last[False] > last[True] + 0.05

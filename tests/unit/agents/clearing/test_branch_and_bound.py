@@ -46,10 +46,10 @@ def test_whole_columns_as_by_trying_all(seed: int) -> None:
     flags = np.zeros(8, dtype=np.int32)
     flags[whole] = 1
     best = min(fixed(program, whole, np.array(v, dtype=float)) for v in itertools.product((0, 1), repeat=4))
-    found = branch(replace(program, integer=flags), NONE, NONE, Effort(), served_mw=100.0)
-    assert found.answer.value is not None
-    assert found.answer.value[whole] == pytest.approx(np.round(found.answer.value[whole]), abs=1e-6)
-    assert best - 1e-6 <= found.answer.objective <= best + max(0.5, 1e-3 * abs(best))
+    solution = branch(replace(program, integer=flags), NONE, NONE, Effort(), served_mw=100.0)
+    assert solution.answer.value is not None
+    assert solution.answer.value[whole] == pytest.approx(np.round(solution.answer.value[whole]), abs=1e-6)
+    assert best - 1e-6 <= solution.answer.objective <= best + max(0.5, 1e-3 * abs(best))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -57,24 +57,24 @@ def test_pairs_of_which_one_is_zero_as_by_trying_all(seed: int) -> None:
     program = random_program(seed)
     either, other = np.array([0, 1, 2]), np.array([3, 4, 5])
     best = min(fixed(program, list(shut), np.zeros(3)) for shut in itertools.product((0, 3), (1, 4), (2, 5)))
-    found = branch(program, either, other, Effort(), served_mw=100.0)
-    assert found.answer.value is not None
-    assert np.minimum(found.answer.value[either], found.answer.value[other]).max() < 1e-6
-    assert best - 1e-6 <= found.answer.objective <= best + max(0.5, 1e-3 * abs(best))
+    solution = branch(program, either, other, Effort(), served_mw=100.0)
+    assert solution.answer.value is not None
+    assert np.minimum(solution.answer.value[either], solution.answer.value[other]).max() < 1e-6
+    assert best - 1e-6 <= solution.answer.objective <= best + max(0.5, 1e-3 * abs(best))
 
 
 def test_a_search_cut_short_says_so() -> None:
     program = replace(random_program(3), integer=np.ones(8, dtype=np.int32))
-    found = branch(program, NONE, NONE, Effort(tree_nodes=1), served_mw=100.0)
-    assert not found.proven
-    assert found.answer.status in {"tree_limit", "optimal"}
+    solution = branch(program, NONE, NONE, Effort(tree_nodes=1), served_mw=100.0)
+    assert not solution.proven
+    assert solution.answer.status in {"tree_limit", "optimal"}
 
 
 def test_an_infeasible_program_says_so() -> None:
     program = random_program(0)
-    found = branch(replace(program, row_high=np.full(5, -100.0)), NONE, NONE, Effort(), served_mw=100.0)
-    assert found.answer.value is None
-    assert found.answer.status == "infeasible"
+    solution = branch(replace(program, row_high=np.full(5, -100.0)), NONE, NONE, Effort(), served_mw=100.0)
+    assert solution.answer.value is None
+    assert solution.answer.status == "infeasible"
 
 
 def test_a_sequence_of_solves_repeats_exactly() -> None:

@@ -345,12 +345,12 @@ def test_churn_is_priced() -> None:
     price = np.array([10.0, 30.0, 20.0, 30.0])
     problem = clearing_problem(zone, ClearingInputs(np.full(4, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0))
     reference = np.array([[0.0, 0.0, np.nan, np.nan]])
-    moved, kept = (
+    moved, saved = (
         solve(replace(problem, reference_mw=reference, churn_price_per_mwh=churn)).power_mw[0, :2]
         for churn in (0.0, 200.0)
     )
     assert np.abs(moved).max() > 1.0
-    assert kept == pytest.approx([0.0, 0.0])
+    assert saved == pytest.approx([0.0, 0.0])
 
 
 def test_missing_values_and_wrong_shapes_are_refused() -> None:

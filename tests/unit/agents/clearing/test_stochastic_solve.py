@@ -192,8 +192,8 @@ def test_the_step_from_one_plant_power_to_the_next_is_the_best_of_all(
     meet(by_power, work.T.copy(), np.array(changes), 1.0 / len(changes), ramp, 125.0, spacing)
     moves = spacing * (np.arange(powers)[None, :] - np.arange(powers)[:, None])
     each = [125.0 * np.maximum(np.abs(change - moves) - ramp, 0.0)[None] + work[:, None, :] for change in changes]
-    found = by_power.T
-    assert found == pytest.approx(np.mean([cost.min(axis=2) for cost in each], axis=0), rel=1e-9, abs=1e-5)
+    result = by_power.T
+    assert result == pytest.approx(np.mean([cost.min(axis=2) for cost in each], axis=0), rel=1e-9, abs=1e-5)
 
 
 def test_prices_of_unit_spread_are_paired_with_ramps_without_leaning_to_either() -> None:

@@ -106,8 +106,8 @@ def test_the_automations_of_the_guide_say_what_the_gateway_reads_and_read_what_i
         sent = [one["data"] for one in automations[alias]["actions"] if one["action"] == "mqtt.publish"]
         return {one["topic"]: environment.from_string(one["payload"]).render(values).encode() for one in sent}
 
-    said = messages("VPP reports")
-    reading = msgspec.json.decode(said["vpp/HOME/telemetry/battery"], type=DeviceReading)
+    text = messages("VPP reports")
+    reading = msgspec.json.decode(text["vpp/HOME/telemetry/battery"], type=DeviceReading)
     assert reading == DeviceReading(power_mw=0.0012505, soc=0.4, read_back_mw=0.0013, sequence=6)
     trigger = {"payload_json": json.loads(setpoint_payload(COMMAND, BATTERY, 90.0))}
     takes = automations["VPP takes a setpoint"]

@@ -69,9 +69,9 @@ class Loop:
     def step(self, event: SetpointCame | DeviceRead | DeviceAnswered | HeartbeatSent) -> None:
         for action in self.reducer.step(self.state, event):
             if isinstance(action, SendCommand):
-                told = action.command
-                took = self.device.take(told.power_mw, self.second, sequence=told.sequence)
-                answer = DeviceAnswered(at(self.second), told.sequence, accepted=took, last=self.device.sequence)
+                message = action.command
+                took = self.device.take(message.power_mw, self.second, sequence=message.sequence)
+                answer = DeviceAnswered(at(self.second), message.sequence, accepted=took, last=self.device.sequence)
                 self.step(answer)
             else:
                 self.ledger.append(action.command)

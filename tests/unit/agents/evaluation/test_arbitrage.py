@@ -82,11 +82,11 @@ def test_figures_say_value_capture_and_cycles() -> None:
     of = market()
     price = of.price[of.test]
     bound = bound_path(BATTERY, price, 1.0)
-    found = figures(BATTERY, of, bound, bound, 3.0, 6.0)
+    scores = figures(BATTERY, of, bound, bound, 3.0, 6.0)
     sold = settled(BATTERY, bound, price).discharged_mwh.sum()
-    assert found["capture_pct"] == found["capture_pct_without_top_days"] == 100.0
-    assert found["value"] == found["perfect"] == pytest.approx(3.0 * money_of_stored_energy(bound, price), abs=0.01)
-    assert found["cycles_per_day"] == pytest.approx(sold / 2.0 / DAYS, abs=1e-3)
+    assert scores["capture_pct"] == scores["capture_pct_without_top_days"] == 100.0
+    assert scores["value"] == scores["perfect"] == pytest.approx(3.0 * money_of_stored_energy(bound, price), abs=0.01)
+    assert scores["cycles_per_day"] == pytest.approx(sold / 2.0 / DAYS, abs=1e-3)
     assert figures(BATTERY, of, rested(BATTERY, price.size), bound, 1.0, 2.0)["capture_pct"] == 0.0
 
 
@@ -99,8 +99,8 @@ def test_without_the_top_days_one_spike_does_not_decide() -> None:
     path = bound.copy()
     path[24 * 50 + 12 : 24 * 51 + 1] = path[24 * 50 + 12]
     path[24 * 51 :] = np.minimum(path[24 * 51 :], path[24 * 51])
-    found = figures(BATTERY, of, path, bound, 1.0, 2.0)
-    plain, trimmed = found["capture_pct"], found["capture_pct_without_top_days"]
+    scores = figures(BATTERY, of, path, bound, 1.0, 2.0)
+    plain, trimmed = scores["capture_pct"], scores["capture_pct_without_top_days"]
     assert plain is not None
     assert trimmed is not None
     assert trimmed > plain

@@ -52,13 +52,13 @@ def day(powers: list[float], prices: Floats = PRICES, battery: Battery = BATTERY
 
 def test_the_bound_of_a_lossless_battery_by_hand() -> None:
     """Empty at first; buy 2 MWh at each of 40 and 30, sell at 140 and 160: 460. Nothing is left at the end."""
-    found = capture_of_day(BatteryType().store(LOSSLESS), day([0, -4, -4, 0, 4, 4, 0, 0], battery=LOSSLESS), HOURS)
-    assert found.value == pytest.approx(2 * (140 + 160 - 40 - 30))
+    capture = capture_of_day(BatteryType().store(LOSSLESS), day([0, -4, -4, 0, 4, 4, 0, 0], battery=LOSSLESS), HOURS)
+    assert capture.value == pytest.approx(2 * (140 + 160 - 40 - 30))
     # A bought MWh more at 50 or 60 is worth the median of 65 at the end, so perfect foresight also ends full.
-    assert found.bound > found.value
+    assert capture.bound > capture.value
     rest = capture_of_day(BatteryType().store(LOSSLESS), day([0.0] * 8, battery=LOSSLESS), HOURS)
     assert rest.value == 0.0
-    assert rest.bound == pytest.approx(found.bound)
+    assert rest.bound == pytest.approx(capture.bound)
 
 
 def test_the_best_path_captures_everything() -> None:
@@ -69,9 +69,9 @@ def test_the_best_path_captures_everything() -> None:
     path = storage_dp.best_path(PRICES, np.full(8, HOURS), final, 0.5 * (POINTS - 1), cell) * cell[0] * 4.0
     moves = np.diff(path)
     powers = [-m / 0.8 / HOURS if m > 0 else -m * 0.8 / HOURS for m in moves]
-    found = capture_of_day(BatteryType().store(BATTERY), day(powers), HOURS)
-    assert found.pct == pytest.approx(100.0, abs=0.01)
-    assert math.fsum(found.losses.values()) == pytest.approx(0.0, abs=0.05)
+    capture = capture_of_day(BatteryType().store(BATTERY), day(powers), HOURS)
+    assert capture.pct == pytest.approx(100.0, abs=0.01)
+    assert math.fsum(capture.losses.values()) == pytest.approx(0.0, abs=0.05)
 
 
 @hypothesis_settings(max_examples=25, deadline=None)
@@ -84,11 +84,11 @@ def test_the_best_path_captures_everything() -> None:
 def test_losses_sum_to_the_gap_and_no_path_beats_the_bound(
     powers: list[float], prices: list[float], late: bool, held: bool
 ) -> None:
-    found = capture_of_day(BatteryType().store(BATTERY), day(powers, np.array(prices), late=late, held=held), HOURS)
-    assert math.fsum(found.losses.values()) == pytest.approx(found.bound - found.value, abs=1e-7)
-    assert found.value <= found.bound + 0.5
-    assert found.losses["forecast" if late else "latency"] == 0.0
-    assert found.losses["constraint" if held else "hold"] == 0.0
+    capture = capture_of_day(BatteryType().store(BATTERY), day(powers, np.array(prices), late=late, held=held), HOURS)
+    assert math.fsum(capture.losses.values()) == pytest.approx(capture.bound - capture.value, abs=1e-7)
+    assert capture.value <= capture.bound + 0.5
+    assert capture.losses["forecast" if late else "latency"] == 0.0
+    assert capture.losses["constraint" if held else "hold"] == 0.0
 
 
 def test_resting_through_a_spread_is_booked_on_what_ruled() -> None:
@@ -109,8 +109,8 @@ def test_resting_through_a_spread_is_booked_on_what_ruled() -> None:
 def test_a_slot_without_a_price_or_a_decision_is_no_forecasts_fault() -> None:
     prices = PRICES.copy()
     prices[4] = np.nan
-    found = capture_of_day(BatteryType().store(BATTERY), day([0.0] * 8, prices), HOURS)
-    assert np.isfinite(found.bound)
+    capture = capture_of_day(BatteryType().store(BATTERY), day([0.0] * 8, prices), HOURS)
+    assert np.isfinite(capture.bound)
     bare = [replace(slot, expected=np.zeros(0), step_h=np.zeros(0)) for slot in day([0.0] * 8)]
     assert capture_of_day(BatteryType().store(BATTERY), bare, HOURS).losses["forecast"] == 0.0
 

@@ -91,8 +91,8 @@ def test_a_forged_verdict_is_overwritten() -> None:
 def test_an_order_is_judged_once_also_after_a_restart() -> None:
     reducer = OrdersReducer(make_zone())
     state, _ = run(reducer, [order_of("hold")])
-    kept = dict(reducer.changes(state))
-    assert run(reducer, [order_of("hold")], reducer.load(ZONE, kept.get))[1] == []
+    saved_state = dict(reducer.changes(state))
+    assert run(reducer, [order_of("hold")], reducer.load(ZONE, saved_state.get))[1] == []
 
 
 def test_what_is_no_order_is_refused() -> None:

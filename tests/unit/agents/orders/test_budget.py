@@ -40,8 +40,8 @@ def reasons(*orders: Order, budget: Budget = BUDGET) -> list[str | None]:
 
 
 def test_the_third_plan_of_a_day_is_beyond_it_and_the_next_day_is_new() -> None:
-    found = reasons(asked("o1"), asked("o2"), asked("o3"), asked("o4", at=NOON + timedelta(days=1)))
-    assert found == [None, None, "budget: 12 MWh today would pass the budget of 10 MWh", None]
+    result = reasons(asked("o1"), asked("o2"), asked("o3"), asked("o4", at=NOON + timedelta(days=1)))
+    assert result == [None, None, "budget: 12 MWh today would pass the budget of 10 MWh", None]
 
 
 def test_principals_have_their_own() -> None:
@@ -54,7 +54,7 @@ def test_what_a_person_approved_is_not_counted(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "said"),
+    ("order", "expected"),
     [
         pytest.param(asked("o1", action="release"), "needs a person", id="release"),
         pytest.param(asked("o1", action="cancel", cancels="o0"), "needs a person", id="cancel"),
@@ -62,8 +62,8 @@ def test_what_a_person_approved_is_not_counted(mode: str) -> None:
         pytest.param(asked("o1", mwh=math.nan), "not priced", id="not a number"),
     ],
 )
-def test_what_no_budget_covers_is_refused(order: Order, said: str) -> None:
-    assert said in (reasons(order)[0] or "")
+def test_what_no_budget_covers_is_refused(order: Order, expected: str) -> None:
+    assert expected in (reasons(order)[0] or "")
 
 
 def test_a_site_without_budget_admits_nothing_by_budget() -> None:
@@ -79,8 +79,8 @@ def test_the_count_outlives_a_restart() -> None:
 
 
 def test_an_old_day_does_not_come_back() -> None:
-    found = reasons(*(asked(f"o{n}", at=NOON + timedelta(days=n)) for n in (1, 2, 0)))
-    assert found == [None, None, "budget: 2026-01-01 is over"]
+    result = reasons(*(asked(f"o{n}", at=NOON + timedelta(days=n)) for n in (1, 2, 0)))
+    assert result == [None, None, "budget: 2026-01-01 is over"]
 
 
 @given(st.lists(st.tuples(st.floats(0, 6), st.floats(-60, 60)), max_size=12))

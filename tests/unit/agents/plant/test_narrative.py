@@ -64,9 +64,9 @@ def test_steps_in_a_row_are_one_stretch_with_its_dearest_moment() -> None:
     ]
     first = runs[0]
     assert (first.start, first.end, first.dearest_at) == (slot_at(2), slot_at(5), slot_at(3))
-    told = story(decided(duals=Duals(ramp_price_per_mw=ramp, cap_price_per_mw=cap)), [], make_zone())
-    assert "import cap of 86 MW binding at 05:00, worth 41 per MW" in told
-    assert "ramp down of 3 MW binding 01:00 to 02:30, worth 18 per MW at 01:30" in told
+    sentences = story(decided(duals=Duals(ramp_price_per_mw=ramp, cap_price_per_mw=cap)), [], make_zone())
+    assert "import cap of 86 MW binding at 05:00, worth 41 per MW" in sentences
+    assert "ramp down of 3 MW binding 01:00 to 02:30, worth 18 per MW at 01:30" in sentences
 
 
 def test_only_the_dearest_stretches_are_reported() -> None:
@@ -78,8 +78,8 @@ def test_only_the_dearest_stretches_are_reported() -> None:
 
 
 def test_a_reflex_is_named_by_its_reason() -> None:
-    told = story(decided(engine=Engine.REFLEX_STALE, plan=None, binding="net load has not been measured"), [])
-    assert told == [f"{ZONE} 2022-01-03 00:30 UTC: net load has not been measured (reflex:stale)"]
+    sentences = story(decided(engine=Engine.REFLEX_STALE, plan=None, binding="net load has not been measured"), [])
+    assert sentences == [f"{ZONE} 2022-01-03 00:30 UTC: net load has not been measured (reflex:stale)"]
     assert binding_stretches(decided(plan=None)) == []
 
 
@@ -88,14 +88,14 @@ def test_curve_alternatives_and_missing_bids_are_reported() -> None:
     row = {"asset_id": "bat", "power_mw": 0.0, "reason": "bat: water value 63.0", "curve": curve}
     flat = {**row, "curve": [[40.0, 1.0], [50.0, 1.0]]}
     missing = [MissingBid(policy="actor", cause="empty", detail="no model")]
-    told = story(decided(alternatives={"rest": 0.0, "charge": 12.5, "discharge": -1.0}, missing=missing), [row])
-    assert told[1].endswith("water value 63.0; inside the slot -1 MW at 41 MW net load, +1 MW at 43 MW")
+    sentences = story(decided(alternatives={"rest": 0.0, "charge": 12.5, "discharge": -1.0}, missing=missing), [row])
+    assert sentences[1].endswith("water value 63.0; inside the slot -1 MW at 41 MW net load, +1 MW at 43 MW")
     assert "inside" not in story(decided(), [flat])[1]
-    assert told[2] == (
+    assert sentences[2] == (
         "alternatives of the free batteries at full power: charging costs 12.50 more, discharging costs 1.00 less, "
         "idling costs the same"
     )
-    assert told[3] == "actor: no model; its last bid was used, shifted in time"
+    assert sentences[3] == "actor: no model; its last bid was used, shifted in time"
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
     plan = solve(
         problem := clearing_problem(zone, ClearingInputs(np.array([95.0, 60.0]), state=state, price_per_mwh=90.0))
     )
-    said = [say_asset(problem, plan, row) for row in range(4)]
-    assert said[0].startswith("b: water value")
-    assert said[1].startswith("p: power worth")
-    assert "fuel 160.0" in said[1]
-    assert said[2].startswith("l: for emergencies, net load is 9 MW above the import cap")
-    assert said[3] == f"w: power worth {plan.power_price_per_mwh[0]:.1f}, curtailment 10.0: rest"
+    text = [say_asset(problem, plan, row) for row in range(4)]
+    assert text[0].startswith("b: water value")
+    assert text[1].startswith("p: power worth")
+    assert "fuel 160.0" in text[1]
+    assert text[2].startswith("l: for emergencies, net load is 9 MW above the import cap")
+    assert text[3] == f"w: power worth {plan.power_price_per_mwh[0]:.1f}, curtailment 10.0: rest"
 
 
 def test_an_answer_to_frequency_is_reported_with_its_energy_and_rule() -> None:
-    told = story(decided(), [], make_zone(), {"bat": -0.012, "other": 0.5})
-    assert told[1].startswith("bat delivered -12 kWh of frequency response in the slot, settled at its price")
-    assert "droop beyond 50 Hz ± 15 mHz, full power at 49.5 Hz and below" in told[1]
-    assert told[2].startswith("other delivered +500 kWh of frequency response")
+    sentences = story(decided(), [], make_zone(), {"bat": -0.012, "other": 0.5})
+    assert sentences[1].startswith("bat delivered -12 kWh of frequency response in the slot, settled at its price")
+    assert "droop beyond 50 Hz ± 15 mHz, full power at 49.5 Hz and below" in sentences[1]
+    assert sentences[2].startswith("other delivered +500 kWh of frequency response")
     assert not any("frequency" in line for line in story(decided(), [], make_zone()))

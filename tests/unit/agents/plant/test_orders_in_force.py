@@ -50,10 +50,10 @@ def test_a_hold_rules_every_order_and_sends_a_peaker_down_its_ramp() -> None:
     running = replace(
         fleet_at_rest(make_zone()), power_mw=np.array([3.0, 14.0, 0.0]), running_min=np.array([0, 60.0, 0])
     )
-    said = ask(target("a", 2.0, 100), order_of("hold", "stop"), state=running)
-    assert list(said.bands.fixed_mw[0]) == [0.0] * 4
-    assert list(said.bands.fixed_mw[1]) == [6.0, 0.0, 0.0, 0.0]
-    assert {order.order_id for order in said.ruling if order} == {"stop"}
+    text = ask(target("a", 2.0, 100), order_of("hold", "stop"), state=running)
+    assert list(text.bands.fixed_mw[0]) == [0.0] * 4
+    assert list(text.bands.fixed_mw[1]) == [6.0, 0.0, 0.0, 0.0]
+    assert {order.order_id for order in text.ruling if order} == {"stop"}
 
 
 def test_a_target_of_charge_is_due_at_its_expiry() -> None:
@@ -81,10 +81,10 @@ def test_expired_orders_are_dropped() -> None:
 def test_verdicts_say_what_became_of_each_order() -> None:
     later = target("later", 1.0, starts_at=slot_at(3))
     beaten, winner = target("beaten", 1.0), target("winner", 4.0, 1)
-    said = ask(later, beaten, winner)
-    given = verdicts(make_zone(), said, np.array([3.0, 0.0, 0.0]), [])
-    found = {v.order_id: (v.outcome, v.code) for v in given}
-    assert found == {
+    text = ask(later, beaten, winner)
+    given = verdicts(make_zone(), text, np.array([3.0, 0.0, 0.0]), [])
+    result = {v.order_id: (v.outcome, v.code) for v in given}
+    assert result == {
         "later": ("superseded", "outranked"),
         "beaten": ("superseded", "outranked"),
         "winner": ("clamped", "limited"),

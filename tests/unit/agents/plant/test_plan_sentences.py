@@ -77,7 +77,7 @@ def test_thresholds_are_those_of_the_efficiencies_and_the_wear() -> None:
 
 
 @pytest.mark.parametrize(
-    ("power", "worth", "soc", "said"),
+    ("power", "worth", "soc", "expected"),
     [
         (4.0, 228.0, 0.5, "Power is worth £228/MWh; selling pays above £130."),
         (-4.0, 60.0, 0.5, "Power is worth £60/MWh; charging pays below £80."),
@@ -87,15 +87,17 @@ def test_thresholds_are_those_of_the_efficiencies_and_the_wear() -> None:
     ],
 )
 def test_a_battery_says_what_power_is_worth_against_what_it_stores(
-    power: float, worth: float, soc: float, said: str
+    power: float, worth: float, soc: float, expected: str
 ) -> None:
-    assert reason(power, worth, soc) == said
+    assert reason(power, worth, soc) == expected
 
 
 def test_charging_above_its_price_names_the_limit_that_it_prepares_for() -> None:
-    told = decision([-2.0, 0.0, 0.0, 0.0], [0.6] * 4, [100.0] * 4, ramp=[0.0, 0.0, 50.0, 40.0])
-    assert step_reason(told, PLANT, BATTERY, 0) == "Raises import early: the ramp limit binds from 01:30 to 02:30."
-    assert limit_sentence(told, PLANT) == "The ramp limit of 3 MW binds 01:30–02:30: one MW more would save up to £50."
+    message = decision([-2.0, 0.0, 0.0, 0.0], [0.6] * 4, [100.0] * 4, ramp=[0.0, 0.0, 50.0, 40.0])
+    assert step_reason(message, PLANT, BATTERY, 0) == "Raises import early: the ramp limit binds from 01:30 to 02:30."
+    assert (
+        limit_sentence(message, PLANT) == "The ramp limit of 3 MW binds 01:30–02:30: one MW more would save up to £50."
+    )
 
 
 def test_no_limit_ahead_is_no_sentence() -> None:
@@ -103,14 +105,14 @@ def test_no_limit_ahead_is_no_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gas", "said"),
+    ("gas", "expected"),
     [
         (10.0, "Power is worth more than its fuel, £160/MWh."),
         (0.0, "Its fuel, £160/MWh, costs more than power is worth, £100/MWh."),
     ],
 )
-def test_a_peaker_compares_its_fuel(gas: float, said: str) -> None:
-    assert step_reason(decision([0.0], [0.5], [100.0], gas=[gas]), PLANT, PEAKER, 0) == said
+def test_a_peaker_compares_its_fuel(gas: float, expected: str) -> None:
+    assert step_reason(decision([0.0], [0.5], [100.0], gas=[gas]), PLANT, PEAKER, 0) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,12 +146,12 @@ def test_a_decision_without_plan_has_no_actions() -> None:
 
 
 def test_steps_of_one_sign_are_one_action_with_its_states_of_charge() -> None:
-    told = decision([4.0, 2.0, 0.0, -1.0, -3.0, 0.0], [0.4, 0.3, 0.3, 0.4, 0.6, 0.6], [200.0] * 3 + [50.0] * 3)
-    sells, charges = planned_actions(told, PLANT)
+    message = decision([4.0, 2.0, 0.0, -1.0, -3.0, 0.0], [0.4, 0.3, 0.3, 0.4, 0.6, 0.6], [200.0] * 3 + [50.0] * 3)
+    sells, charges = planned_actions(message, PLANT)
     assert (sells.first_mw, sells.last_mw, sells.soc_before, sells.soc_after) == (4.0, 2.0, 0.5, 0.3)
     assert (charges.start, charges.end) == (
-        told.for_slot + timedelta(minutes=90),
-        told.for_slot + timedelta(minutes=150),
+        message.for_slot + timedelta(minutes=90),
+        message.for_slot + timedelta(minutes=150),
     )
     assert (charges.soc_before, charges.soc_after) == (0.3, 0.6)
     assert charges.reason == "Power is worth £50/MWh; charging pays below £80."
@@ -163,12 +165,12 @@ def test_an_order_rules_with_its_giver_and_reason_and_a_hold_rules_above_all() -
     ends = T0 + timedelta(hours=2)
     target = order_of("target", "o1", asset_ids=["bat"], power_mw=-2.0, expires_at=ends, reason="test run")
     hold = order_of("hold", "o2", reason="crew on site")
-    told = decision([-2.0], [0.5], [100.0], orders=[target])
-    assert step_reason(told, PLANT, BATTERY, 0) == "By order of ops, −2 MW until 02:00: test run."
+    message = decision([-2.0], [0.5], [100.0], orders=[target])
+    assert step_reason(message, PLANT, BATTERY, 0) == "By order of ops, −2 MW until 02:00: test run."
     both = decision([0.0], [0.5], [100.0], orders=[target, hold])
     assert step_reason(both, PLANT, BATTERY, 0) == "Hold by ops: crew on site."
-    assert ruling_order(told, BATTERY, ends) is None
-    assert ruling_order(told, PEAKER, T0) is None
+    assert ruling_order(message, BATTERY, ends) is None
+    assert ruling_order(message, PEAKER, T0) is None
 
 
 @pytest.mark.parametrize(

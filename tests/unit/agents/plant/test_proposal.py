@@ -40,49 +40,49 @@ def outcome(proposal: Proposal, name: str) -> str:
 def test_a_reopened_decision_solves_to_the_same_plan() -> None:
     opened = reopen(ZONE, decision())
     assert isinstance(opened, Reopened)
-    found = opened.problem(opened.orders)
-    assert found is not None
-    plan = solve(found.problem)
+    result = opened.problem(opened.orders)
+    assert result is not None
+    plan = solve(result.problem)
     planned = battery_plan()
     assert plan.power_mw[0] == pytest.approx(np.array(planned), abs=1e-4)
     assert opened.free_from == slot_at(3)
 
 
 def test_an_order_shows_what_it_changes() -> None:
-    found = propose(ZONE, decision(), target(2.0))
-    battery = found.paths[0]
-    assert found.outcome == "ready"
-    assert found.starts[1] == slot_at(3)
+    proposal = propose(ZONE, decision(), target(2.0))
+    battery = proposal.paths[0]
+    assert proposal.outcome == "ready"
+    assert proposal.starts[1] == slot_at(3)
     assert battery.power_mw[1:3] == [2.0, 2.0]
     assert battery.power_mw[0] == battery.power_without_mw[0]
     assert battery.soc[2] == pytest.approx(battery.soc[0] - 2 * 2.0 * 0.5 / 0.8 / 10.0, abs=1e-3)
-    assert found.cost_change is not None
-    assert found.cost_change >= -1e-6
-    assert sum(found.costs.values()) == pytest.approx(found.cost_change, abs=0.05)
-    assert found.energy_change_mwh == pytest.approx(2.0 - sum(battery.power_without_mw[1:3]) * 0.5, abs=2.1)
+    assert proposal.cost_change is not None
+    assert proposal.cost_change >= -1e-6
+    assert sum(proposal.costs.values()) == pytest.approx(proposal.cost_change, abs=0.05)
+    assert proposal.energy_change_mwh == pytest.approx(2.0 - sum(battery.power_without_mw[1:3]) * 0.5, abs=2.1)
 
 
 def test_what_counts_is_what_the_order_moves_at_its_own_assets() -> None:
     """Another asset may make up for it and the plan be made anew later: neither is the order's doing."""
-    found = propose(ZONE, decision(), target(3.0))
-    battery = found.paths[0]
+    proposal = propose(ZONE, decision(), target(3.0))
+    battery = proposal.paths[0]
     change = np.abs(np.array(battery.power_mw) - np.array(battery.power_without_mw))
     # Slot 2 is decided and first; the order stands in slots 3 and 4.
-    assert found.moved_mwh == pytest.approx(change[1:3].sum() * 0.5, abs=1e-3)
-    assert found.peak_change_mw == pytest.approx(change[1:3].max(), abs=1e-3)
+    assert proposal.moved_mwh == pytest.approx(change[1:3].sum() * 0.5, abs=1e-3)
+    assert proposal.peak_change_mw == pytest.approx(change[1:3].max(), abs=1e-3)
 
 
 def test_what_the_plant_does_anyway_costs_nothing() -> None:
     planned = battery_plan()[1]
-    found = propose(ZONE, decision(), target(planned, slots=1))
-    assert found.cost_change == pytest.approx(0.0, abs=0.02)
+    proposal = propose(ZONE, decision(), target(planned, slots=1))
+    assert proposal.cost_change == pytest.approx(0.0, abs=0.02)
 
 
 def test_an_empty_battery_meets_a_long_order_in_part() -> None:
-    found = propose(ZONE, decision(), target(4.0, slots=8))
-    assert found.outcome == "clamped"
-    assert outcome(found, "delivery") == "warning"
-    assert any("at worst" in reason for reason in found.reasons)
+    proposal = propose(ZONE, decision(), target(4.0, slots=8))
+    assert proposal.outcome == "clamped"
+    assert outcome(proposal, "delivery") == "warning"
+    assert any("at worst" in reason for reason in proposal.reasons)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_an_empty_battery_meets_a_long_order_in_part() -> None:
     ],
 )
 def test_what_can_never_be_is_refused_with_its_clause(order: Order, reason: str, clause: str | None) -> None:
-    found = propose(ZONE, decision(), order)
-    assert found.outcome == "refused"
-    refused = next(check for check in found.checks if check.outcome == "refused")
+    proposal = propose(ZONE, decision(), order)
+    assert proposal.outcome == "refused"
+    refused = next(check for check in proposal.checks if check.outcome == "refused")
     assert reason in refused.detail
     assert refused.clause == clause
 
@@ -106,9 +106,9 @@ def test_a_tight_cap_refuses_with_the_excess() -> None:
     tight = make_zone(BATTERY, LOAD, limits=Limits(ramp_limit_mw=30.0, import_cap_mw=51.0, cap_penalty_per_mwh=1.0))
     bids: list[Message] = [actor_bid_at(0, observation=closed_slot(0)), trader_bid_at(0, observation=closed_slot(0))]
     _, outputs = run(PlantReducer(tight, explore=False), bids)
-    found = propose(tight, said_on(outputs, "decisions")[-1], target(-4.0, first=2))
-    assert found.outcome == "refused"
-    check = next(check for check in found.checks if check.name == "cap")
+    proposal = propose(tight, said_on(outputs, "decisions")[-1], target(-4.0, first=2))
+    assert proposal.outcome == "refused"
+    check = next(check for check in proposal.checks if check.name == "cap")
     assert check.clause == "SITE.import_cap"
     assert "import cap of 51 MW" in check.detail
 
@@ -122,25 +122,25 @@ def test_without_a_plan_there_is_no_price() -> None:
 
 
 def test_a_changed_fleet_is_not_priced_on_the_old_decision() -> None:
-    found = propose(make_zone(BATTERY, LOAD), decision(), target(1.0))
-    assert "the fleet has changed" in found.reasons[0]
+    proposal = propose(make_zone(BATTERY, LOAD), decision(), target(1.0))
+    assert "the fleet has changed" in proposal.reasons[0]
 
 
 def test_orders_since_the_decision_count() -> None:
     hold = order_of("hold", "h1", issued_at=slot_at(2), verdict="accepted")
-    found = propose(ZONE, decision(), target(2.0), since=[hold])
-    assert found.outcome == "refused"
-    assert outcome(found, "delivery") == "refused"
-    assert "is held by ops (test); release the hold first" in found.reasons[0]
-    assert set(found.paths[0].power_without_mw[1:]) == {0.0}
+    proposal = propose(ZONE, decision(), target(2.0), since=[hold])
+    assert proposal.outcome == "refused"
+    assert outcome(proposal, "delivery") == "refused"
+    assert "is held by ops (test); release the hold first" in proposal.reasons[0]
+    assert set(proposal.paths[0].power_without_mw[1:]) == {0.0}
 
 
 def test_releasing_a_hold_gives_the_power_back() -> None:
     hold = order_of("hold", "h1", issued_at=slot_at(2), verdict="accepted")
     release = order_of("release", "r1", issued_at=slot_at(2) + timedelta(minutes=1))
-    found = propose(ZONE, decision(), release, since=[hold])
-    assert found.outcome == "ready"
-    assert any(power != 0.0 for power in found.paths[0].power_mw[1:])
+    proposal = propose(ZONE, decision(), release, since=[hold])
+    assert proposal.outcome == "ready"
+    assert any(power != 0.0 for power in proposal.paths[0].power_mw[1:])
 
 
 def test_the_same_question_gives_the_same_answer() -> None:

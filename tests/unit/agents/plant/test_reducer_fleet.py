@@ -37,9 +37,9 @@ from vpp.messages import (
 def test_an_asset_added_after_the_start_joins_at_rest() -> None:
     small = plant(make_zone(BATTERY))
     state, _ = run(small, week(2))
-    kept = dict(small.changes(state))
+    saved_state = dict(small.changes(state))
     larger = plant(make_zone(BATTERY, QUICK, BATTERY.model_copy(update={"asset_id": "new", "soc_start": 0.3})))
-    state = larger.load(ZONE, kept.get)
+    state = larger.load(ZONE, saved_state.get)
     _, outputs = run(larger, bids(2), state)
     assert {s.asset_id: s.soc for s in said_on(outputs, "assets")}["new"] == 0.3
 

@@ -117,9 +117,9 @@ def test_a_new_asset_serves_from_the_first_slot_after_it_joined() -> None:
     small, larger = make_zone(BATTERY, limits=WIDE), make_zone(BATTERY, QUICK, limits=WIDE)
     before = PlantReducer(small, explore=False)
     state, _ = run(before, [*bids(0), *bids(1)])
-    kept = dict(before.changes(state))
+    saved_state = dict(before.changes(state))
     after = PlantReducer(larger, explore=False)
-    _, outputs = run(after, bids(2, 900.0, [95.0] * 32), after.load(ZONE, kept.get))
+    _, outputs = run(after, bids(2, 900.0, [95.0] * 32), after.load(ZONE, saved_state.get))
     sent = {s.asset_id: s.power_mw for s in said_on(outputs, "setpoints")}
     assert sent["gas"] > 0.0
     assert {s.asset_id: s.power_mw for s in said_on(outputs, "assets")} == {

@@ -21,26 +21,26 @@ CURVE = [(40.0, -2.0), (50.0, 0.0), (60.0, 3.0)]
 def test_a_discharge_by_hand() -> None:
     zone = make_zone()
     planned = {"bat": Planned(2.0)}
-    found = settle_slot(zone, closed_slot(1, 560.0, 120.0), 1, fleet_at_start(zone, {}), planned)
-    status = found.statuses[0]
+    settlement = settle_slot(zone, closed_slot(1, 560.0, 120.0), 1, fleet_at_start(zone, {}), planned)
+    status = settlement.statuses[0]
     assert (status.power_mw, status.energy_mwh, status.planned_mw, status.source) == (2.0, 1.0, 2.0, "twin")
     assert status.soc == pytest.approx(0.5 - 1.0 / 0.8 / 10.0)
     before = SettledSlot(0, 50.0, 100.0, {"bat": 0.0, "gas": 0.0, "shed": 0.0})
-    money = money_of(zone, found.slot, before)
+    money = money_of(zone, settlement.slot, before)
     assert money["bat"].revenue == 120.0
     assert money["bat"].wear_cost == 5.0
     assert money["bat"].pnl == 115.0
     assert money["zone"].penalty == 125.0
     assert money["zone"].penalty_no_action == 375.0
-    (trade,) = trades(zone, found.slot, money)
+    (trade,) = trades(zone, settlement.slot, money)
     assert (trade.side, trade.energy_mwh, trade.revenue) == ("sell", 1.0, 120.0)
 
 
 def test_a_charge_pays_and_wears_nothing() -> None:
     zone = make_zone()
-    found = settle_slot(zone, closed_slot(1, 500.0, 50.0), 1, fleet_at_start(zone, {}), {"bat": Planned(-4.0)})
-    assert found.statuses[0].soc == pytest.approx(0.5 + 2.0 * 0.8 / 10.0)
-    money = money_of(zone, found.slot, None)
+    settlement = settle_slot(zone, closed_slot(1, 500.0, 50.0), 1, fleet_at_start(zone, {}), {"bat": Planned(-4.0)})
+    assert settlement.statuses[0].soc == pytest.approx(0.5 + 2.0 * 0.8 / 10.0)
+    money = money_of(zone, settlement.slot, None)
     assert (money["bat"].revenue, money["bat"].wear_cost, money["bat"].pnl) == (-100.0, 0.0, -100.0)
 
 
@@ -55,16 +55,16 @@ def test_a_peaker_pays_fuel_and_one_start() -> None:
 
 def test_a_peaker_ramps_no_faster_than_it_can() -> None:
     zone = make_zone()
-    found = settle_slot(zone, closed_slot(0), 0, fleet_at_start(zone, {}), {"gas": Planned(15.0)})
-    assert found.statuses[1].power_mw == 8.0
+    settlement = settle_slot(zone, closed_slot(0), 0, fleet_at_start(zone, {}), {"gas": Planned(15.0)})
+    assert settlement.statuses[1].power_mw == 8.0
 
 
 def test_at_the_cap_load_is_shed_with_and_without_the_plant() -> None:
     zone = make_zone()
-    found = settle_slot(zone, closed_slot(1, 900.0, 100.0), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
-    assert found.slot.power_mw == {"bat": 1.0, "gas": 0.0, "shed": 3.0}
-    assert found.slot.grid_mw == 86.0
-    money = money_of(zone, found.slot, None)
+    settlement = settle_slot(zone, closed_slot(1, 900.0, 100.0), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
+    assert settlement.slot.power_mw == {"bat": 1.0, "gas": 0.0, "shed": 3.0}
+    assert settlement.slot.grid_mw == 86.0
+    money = money_of(zone, settlement.slot, None)
     assert (money["shed"].energy_mwh, money["shed"].fuel_cost, money["shed"].revenue) == (1.5, 450.0, 150.0)
     assert money["shed"].penalty_no_action == 0.0
     assert money["zone"].penalty == 0.0
@@ -72,8 +72,8 @@ def test_at_the_cap_load_is_shed_with_and_without_the_plant() -> None:
 
 def test_beyond_all_shedding_the_cap_costs() -> None:
     zone = make_zone()
-    found = settle_slot(zone, closed_slot(1, 940.0, 100.0), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
-    money = money_of(zone, found.slot, None)
+    settlement = settle_slot(zone, closed_slot(1, 940.0, 100.0), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
+    money = money_of(zone, settlement.slot, None)
     assert money["zone"].penalty == 500.0 * 0.5 * 1.0
     assert money["zone"].penalty_no_action == 500.0 * 0.5 * 2.0
 
@@ -85,9 +85,11 @@ def test_the_twin_follows_the_curve_at_the_seen_net_load() -> None:
 
 def test_a_slot_that_was_not_seen_settles_on_the_planned_point() -> None:
     zone = make_zone()
-    found = settle_slot(zone, closed_slot(1, None, None), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0, CURVE)})
-    assert found.slot.power_mw["bat"] == 1.0
-    money = money_of(zone, found.slot, SettledSlot(0, 50.0, 1.0, {"bat": 0.0}))
+    settlement = settle_slot(
+        zone, closed_slot(1, None, None), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0, CURVE)}
+    )
+    assert settlement.slot.power_mw["bat"] == 1.0
+    money = money_of(zone, settlement.slot, SettledSlot(0, 50.0, 1.0, {"bat": 0.0}))
     assert money["bat"].revenue is None
     assert money["bat"].pnl == -2.5
     assert money["zone"].penalty == 0.0
@@ -96,21 +98,21 @@ def test_a_slot_that_was_not_seen_settles_on_the_planned_point() -> None:
 def test_measured_power_and_charge_go_before_the_twin() -> None:
     zone = make_zone()
     seen = closed_slot(1, assets={"bat": AssetReading(power_mw=3.0), "gas": AssetReading(power_mw=6.0)})
-    found = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
-    bat, gas, _ = found.statuses
+    settlement = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(1.0)})
+    bat, gas, _ = settlement.statuses
     assert (bat.power_mw, bat.planned_mw, bat.source) == (3.0, 1.0, "measured")
     assert bat.soc == pytest.approx(0.5 - 1.5 / 0.8 / 10.0)
-    assert (gas.power_mw, found.assets["gas"].running_min) == (6.0, 30.0)
-    told = closed_slot(2, assets={"bat": AssetReading(soc=0.3)})
-    assert settle_slot(zone, told, 2, found.assets, {}).statuses[0].soc == 0.3
+    assert (gas.power_mw, settlement.assets["gas"].running_min) == (6.0, 30.0)
+    message = closed_slot(2, assets={"bat": AssetReading(soc=0.3)})
+    assert settle_slot(zone, message, 2, settlement.assets, {}).statuses[0].soc == 0.3
 
 
 def test_an_asset_out_of_reach_counts_from_the_next_slot_on() -> None:
     zone = make_zone()
     seen = closed_slot(1, assets={"bat": AssetReading(available=False)})
-    found = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(2.0)})
-    assert (found.statuses[0].power_mw, found.statuses[0].available) == (2.0, False)
-    after = settle_slot(zone, closed_slot(2), 2, found.assets, {"bat": Planned(2.0)})
+    settlement = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(2.0)})
+    assert (settlement.statuses[0].power_mw, settlement.statuses[0].available) == (2.0, False)
+    after = settle_slot(zone, closed_slot(2), 2, settlement.assets, {"bat": Planned(2.0)})
     assert after.statuses[0].power_mw == 0.0
 
 
@@ -119,9 +121,9 @@ def test_a_renewable_is_cut_by_no_more_than_it_gives() -> None:
     zone = make_zone(BATTERY, wind)
     seen = closed_slot(1)
     seen.values["wind_mw"] = 30.0
-    found = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"wind": Planned(-5.0)})
-    assert found.slot.power_mw["wind"] == -3.0
-    money = money_of(zone, found.slot, None)["wind"]
+    settlement = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"wind": Planned(-5.0)})
+    assert settlement.slot.power_mw["wind"] == -3.0
+    money = money_of(zone, settlement.slot, None)["wind"]
     assert (money.revenue, money.fuel_cost) == (-150.0, 15.0)
 
 
@@ -129,8 +131,8 @@ def test_without_any_price_channel_the_flat_price_settles() -> None:
     zone = make_zone(energy_price_flat_per_mwh=60.0)
     seen = closed_slot(1)
     del seen.values["price_per_mwh"]
-    found = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(2.0)})
-    assert money_of(zone, found.slot, None)["bat"].revenue == 60.0
+    settlement = settle_slot(zone, seen, 1, fleet_at_start(zone, {}), {"bat": Planned(2.0)})
+    assert money_of(zone, settlement.slot, None)["bat"].revenue == 60.0
 
 
 def test_a_corrected_price_is_written_as_the_difference() -> None:
@@ -181,10 +183,10 @@ def test_state_of_charge_stays_in_its_band_and_energy_balances(soc: float, wante
     assets = {**fleet_at_start(zone, {}), "bat": AssetKept(soc=soc)}
     for index, power in enumerate(wanted):
         start = assets["bat"].soc
-        found = settle_slot(
+        settlement = settle_slot(
             zone, closed_slot(index, net), index, assets, {"bat": Planned(power), "gas": Planned(power)}
         )
-        assets = found.assets
+        assets = settlement.assets
         bat = assets["bat"]
         assert bat.soc is not None
         assert start is not None

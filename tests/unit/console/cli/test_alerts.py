@@ -49,9 +49,9 @@ def _plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def listed(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
     capsys.readouterr()
     assert main(["alerts", "list", "--json", *options]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert all(row["values"] == {"n": 1.0} for row in found)
-    return [row["alert_id"] for row in found]
+    printed = json.loads(capsys.readouterr().out)
+    assert all(row["values"] == {"n": 1.0} for row in printed)
+    return [row["alert_id"] for row in printed]
 
 
 def test_alerts_are_listed_by_slot_zone_and_span(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,10 +95,10 @@ def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: py
     with open_store(Settings(data_dir=tmp_path / ".vpp")) as store:
         store.write_all({ALERT_ACTS: acts, NOTICES: [("A", at, "A-30", "desk", "raised", T0, "delivered", 1)]})
     assert main(["alerts", "list"]) == 0
-    said = capsys.readouterr().out
-    assert "acknowledged by local:ann" in said
-    assert said.count("silenced until") == 3
-    assert "notified desk" in said
+    printed = capsys.readouterr().out
+    assert "acknowledged by local:ann" in printed
+    assert printed.count("silenced until") == 3
+    assert "notified desk" in printed
     assert main(["alerts", "silences"]) == 0
     listed = capsys.readouterr().out
     assert "meter swap" in listed

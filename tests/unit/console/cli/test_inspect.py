@@ -33,16 +33,16 @@ def test_a_report_names_channels_gaps_suspects_and_what_is_left_out(tmp_path, ca
 
 def test_a_report_for_people_says_the_same(tmp_path, capsys):
     assert main(["inspect", str(write(tmp_path, bad_row=5))]) == 0
-    said = capsys.readouterr().out
-    assert "suspect: row 5" in said
-    assert "not read: remark (text)" in said
-    assert "2 days are too few (21 needed)" in said
+    printed = capsys.readouterr().out
+    assert "suspect: row 5" in printed
+    assert "not read: remark (text)" in printed
+    assert "2 days are too few (21 needed)" in printed
 
 
 def test_a_file_that_cannot_be_read_is_refused_with_the_row(tmp_path, capsys):
     path = tmp_path / "bad.csv"
     path.write_text('timestamp,zone,load_mw\n2024-05-01T00:00Z,ZZ,"1,234.5"\n', encoding="utf-8")
     assert main(["inspect", str(path)]) == 1
-    said = capsys.readouterr().err
-    assert "row 2: load_mw '1,234.5'" in said
-    assert 'thousands: ","' in said
+    printed = capsys.readouterr().err
+    assert "row 2: load_mw '1,234.5'" in printed
+    assert 'thousands: ","' in printed

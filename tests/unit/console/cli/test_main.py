@@ -30,12 +30,12 @@ def test_config_show_masks_secrets_and_says_where_values_come_from(
     assert main(["config", "show", "--json", "--data-dir", "here"]) == 0
     text = capsys.readouterr().out
     assert "s3cret" not in text
-    found = {row["key"]: (row["value"], row["source"]) for row in json.loads(text)}
-    assert found["influx.token"] == ("**********", "environment")
-    assert found["kafka.partitions"] == ("8", "vpp.toml")
-    assert found["log_level"] == ("WARNING", ".env")
-    assert found["data_dir"] == (str(tmp_path / "here"), "command line")
-    assert found["store.kind"] == ("sqlite", "default")
+    printed = {row["key"]: (row["value"], row["source"]) for row in json.loads(text)}
+    assert printed["influx.token"] == ("**********", "environment")
+    assert printed["kafka.partitions"] == ("8", "vpp.toml")
+    assert printed["log_level"] == ("WARNING", ".env")
+    assert printed["data_dir"] == (str(tmp_path / "here"), "command line")
+    assert printed["store.kind"] == ("sqlite", "default")
 
 
 def test_the_command_line_wins_over_the_environment(
@@ -43,8 +43,8 @@ def test_the_command_line_wins_over_the_environment(
 ) -> None:
     monkeypatch.setenv("VPP_RUN", "fromenv")
     main(["config", "show", "--json", "--run", "fromcli"])
-    found = {row["key"]: row["value"] for row in json.loads(capsys.readouterr().out)}
-    assert found["run"] == "fromcli"
+    printed = {row["key"]: row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert printed["run"] == "fromcli"
 
 
 @pytest.mark.parametrize(

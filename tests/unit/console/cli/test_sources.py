@@ -48,9 +48,9 @@ def test_a_missing_file_and_a_missing_broker_say_the_next_step(
     monkeypatch.delenv("VPP_KAFKA__BOOTSTRAP_SERVERS", raising=False)
     assert main(["replay", "none.csv"]) != 0
     assert main(["simulate", "--to", "2025-06-03"]) != 0
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("next:") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("next:") == 2
 
 
 def test_speeds_and_days_are_checked() -> None:

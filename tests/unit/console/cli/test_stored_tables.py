@@ -51,8 +51,8 @@ def _plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def money(capsys: pytest.CaptureFixture[str], *options: str) -> list[tuple[Any, ...]]:
     capsys.readouterr()
     assert main(["ledger", "--json", *options]) == 0
-    found = json.loads(capsys.readouterr().out)
-    return [(r.get("day"), r.get("zone"), r["currency"], r["pnl"], r["penalty_avoided"]) for r in found]
+    printed = json.loads(capsys.readouterr().out)
+    return [(r.get("day"), r.get("zone"), r["currency"], r["pnl"], r["penalty_avoided"]) for r in printed]
 
 
 def test_the_ledger_adds_up_by_zone_day_and_in_all(capsys: pytest.CaptureFixture[str]) -> None:

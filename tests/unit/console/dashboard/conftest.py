@@ -27,9 +27,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Loop]:
     """A plant that a test may act on."""
-    found = page_loop(tmp_path, 12)
-    yield found
-    found.store.close()
+    served_plant = page_loop(tmp_path, 12)
+    yield served_plant
+    served_plant.store.close()
 
 
 def client_of(loop: Loop, host: str = "127.0.0.1:8050", **given: object) -> httpx.AsyncClient:

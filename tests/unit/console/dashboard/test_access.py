@@ -148,8 +148,8 @@ async def test_an_operator_proposes_and_an_approver_approves_each_under_their_na
         digest = (await eve.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()["digest"]
         verdict = {"plan_id": plan_id, "digest": digest}
         assert (await bob.post("/page/approve", json=verdict, headers=ACT)).status_code == 409
-        said = await eve.post("/page/approve", json=verdict, headers=ACT)
-    assert said.json() == {"status": "approved", "text": "Approved. bob may send it now."}
+        text = await eve.post("/page/approve", json=verdict, headers=ACT)
+    assert text.json() == {"status": "approved", "text": "Approved. bob may send it now."}
     rows = loop.store.read("audit", columns=("action", "principal")).values
     assert sorted(rows) == [("plan:approve", "eve"), ("plan:propose", "bob")]
 

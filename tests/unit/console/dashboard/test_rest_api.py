@@ -27,8 +27,8 @@ class Client:
             assert not parameter["required"] or parameter["name"] in given, parameter
             if parameter["in"] == "path":
                 path = path.replace("{" + parameter["name"] + "}", str(given.pop(parameter["name"])))
-        known = {one["name"] for one in described["parameters"]}
-        assert given.keys() <= known
+        reference = {one["name"] for one in described["parameters"]}
+        assert given.keys() <= reference
         answer = await self.http.get(path, params=given)
         assert answer.status_code == 200, answer.text
         self.check(described, answer)
@@ -36,9 +36,9 @@ class Client:
 
     def check(self, described: dict[str, Any], answer: httpx.Response) -> None:
         """Assert that an answer is one that the document describes."""
-        said = described["responses"][str(answer.status_code)]
+        text = described["responses"][str(answer.status_code)]
         content = answer.headers["content-type"].partition(";")[0]
-        schema = {**said["content"][content]["schema"], "components": self.document["components"]}
+        schema = {**text["content"][content]["schema"], "components": self.document["components"]}
         errors = list(Draft202012Validator(schema).iter_errors(answer.json()))
         assert errors == [], errors[:2]
 
@@ -97,7 +97,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again(looking: httpx.As
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
+    ("path", "status", "expected"),
     [
         ("/overview?zone=NOWHERE", 404, "there is no zone 'NOWHERE'"),
         ("/series", 422, "series: Field required"),
@@ -111,7 +111,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again(looking: httpx.As
         ("/alerts?nonsense=1", 422, "nonsense: Extra inputs are not permitted"),
     ],
 )
-async def test_problems_are_reported_as_such(looking: httpx.AsyncClient, path: str, status: int, said: str) -> None:
+async def test_problems_are_reported_as_such(looking: httpx.AsyncClient, path: str, status: int, expected: str) -> None:
     answer = await looking.get(PREFIX + path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert said in answer.json()["detail"]
+    assert expected in answer.json()["detail"]

@@ -57,17 +57,17 @@ async def test_every_screen_answers_where_nothing_has_run(tmp_path: Path, screen
 
 
 async def test_now_adds_up(looking: httpx.AsyncClient) -> None:
-    found = (await body(looking, "now"))["body"]
-    values, past = found["values"], found["past"]
+    screen = (await body(looking, "now"))["body"]
+    values, past = screen["values"], screen["past"]
     assert past["import_mw"][-1] == pytest.approx(values["import"]["mw"], abs=1e-3)
     assert past["net_mw"][-1] - values["plant"]["mw"] == pytest.approx(values["import"]["mw"], abs=1e-3)
     assert values["battery"]["mwh"] == pytest.approx(values["battery"]["soc"] * 10.0)
     assert len(past["t"]) == 12
-    assert len(found["plan"]["t"]) == len(found["plan"]["import_mw"]) + 1
-    assert found["net"]["t"][0] == past["t"][-1] + 1800
-    assert found["strip"]["fine"]["headline"] == "Normal"
-    assert found["strip"]["must"]["headline"] == "Nothing"
-    assert [line["title"] for line in found["alarms"]] == ["Z net load +1.25 GW in 6 h"]
+    assert len(screen["plan"]["t"]) == len(screen["plan"]["import_mw"]) + 1
+    assert screen["net"]["t"][0] == past["t"][-1] + 1800
+    assert screen["strip"]["fine"]["headline"] == "Normal"
+    assert screen["strip"]["must"]["headline"] == "Nothing"
+    assert [line["title"] for line in screen["alarms"]] == ["Z net load +1.25 GW in 6 h"]
 
 
 async def test_looking_back_shows_what_was_known_then(looking: httpx.AsyncClient) -> None:
@@ -83,23 +83,23 @@ async def test_an_alarm_colours_the_strip_and_names_one_act(tmp_path: Path) -> N
     loop = page_loop(tmp_path, 8)
     warn(loop)
     async with client_of(loop) as client:
-        found = await body(client, "now")
-    assert found["frame"]["verdict"] == {"state": "warning", "word": "1 warning", "cause": "3 channels missing"}
-    assert found["frame"]["counts"]["health"] == 1
-    must = found["body"]["strip"]["must"]
+        screen = await body(client, "now")
+    assert screen["frame"]["verdict"] == {"state": "warning", "word": "1 warning", "cause": "3 channels missing"}
+    assert screen["frame"]["counts"]["health"] == 1
+    must = screen["body"]["strip"]["must"]
     assert (must["state"], must["headline"]) == ("warning", "Check the source of gas_mw")
-    (line, _) = found["body"]["alarms"]
+    (line, _) = screen["body"]["alarms"]
     assert (line["title"], line["detail"]) == ("3 channels missing", "gas_mw, hydro_mw and 1 more")
 
 
 async def test_money_of_the_days_is_the_ledger(looking: httpx.AsyncClient, shared: Loop) -> None:
-    found = (await body(looking, "money"))["body"]
+    screen = (await body(looking, "money"))["body"]
     ledger = sum(row[0] for row in shared.store.read("ledger", columns=("pnl",)))
-    assert sum(day["pnl"] for day in found["days"]) == pytest.approx(ledger)
-    for day in found["days"]:
+    assert sum(day["pnl"] for day in screen["days"]) == pytest.approx(ledger)
+    for day in screen["days"]:
         assert day["pnl"] == pytest.approx(sum(day["by_kind"].values()) + day["penalties"])
         assert day["against"] == pytest.approx(day["pnl"] - day["no_action"])
-    assert found["today"]["to"] == "2022-01-04T06:00:00Z"
+    assert screen["today"]["to"] == "2022-01-04T06:00:00Z"
 
 
 async def test_the_zones_line_is_that_of_now(looking: httpx.AsyncClient) -> None:
@@ -124,9 +124,9 @@ async def test_a_step_that_is_not_decided_says_planned_and_has_no_alternatives(l
 async def test_why_not_solves_again(acting: httpx.AsyncClient) -> None:
     why = (await body(acting, "plan"))["body"]["why"]
     wish = {"zone": ZONE, "decision_id": why["decision_id"], "asset_id": "bat", "power_mw": -4.0}
-    found = (await acting.post("/page/why-not", json=wish)).json()
-    assert found["outcome"] == "priced"
-    assert found["extra_cost"] == pytest.approx(sum(found["items"].values()), abs=0.05)
+    answer = (await acting.post("/page/why-not", json=wish)).json()
+    assert answer["outcome"] == "priced"
+    assert answer["extra_cost"] == pytest.approx(sum(answer["items"].values()), abs=0.05)
 
 
 async def test_an_asset_has_a_history_and_follows_its_curve(looking: httpx.AsyncClient) -> None:
@@ -136,8 +136,8 @@ async def test_an_asset_has_a_history_and_follows_its_curve(looking: httpx.Async
         ("gas", "follows"),
         ("shed", "follows"),
     ]
-    found = (await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "bat", "span": "7d"})).json()
-    assert len(found["t"]) == SLOTS
+    answer = (await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "bat", "span": "7d"})).json()
+    assert len(answer["t"]) == SLOTS
     missing = await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "none"})
     assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
 
@@ -164,13 +164,13 @@ async def test_an_asset_shows_its_newest_command_with_its_proof(loop: Loop, acti
 async def test_a_hold_stands_on_every_screen_until_it_is_released(loop: Loop, acting: httpx.AsyncClient) -> None:
     sent = await acting.post("/page/hold", json={"zone": ZONE, "reason": "crew on site"})
     assert sent.json() == {"status": "accepted", "text": "The plant is on hold."}
-    found = await body(acting, "now")
-    assert found["frame"]["verdict"]["state"] == "hold"
-    assert found["frame"]["hold"]["reason"] == "crew on site"
+    screen = await body(acting, "now")
+    assert screen["frame"]["verdict"]["state"] == "hold"
+    assert screen["frame"]["hold"]["reason"] == "crew on site"
     loop.close_slot()
-    found = (await body(acting, "now"))["body"]
-    assert found["strip"]["must"]["headline"] == "Release when it is safe"
-    assert "Hold by" in found["strip"]["doing"]["text"]
+    screen = (await body(acting, "now"))["body"]
+    assert screen["strip"]["must"]["headline"] == "Release when it is safe"
+    assert "Hold by" in screen["strip"]["doing"]["text"]
     (hold,) = loop.orders()
     assert hold.principal.startswith("local")
     plan = await acting.post("/page/propose", json={"zone": ZONE, "action": "release", "reason": "crew is gone"})
@@ -191,8 +191,8 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
     wish = {"zone": ZONE, "asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
     plan_id = (await acting.post("/page/propose", json=wish)).json()["plan_id"]
     assert loop.orders() == []
-    found = (await body(acting, "orders"))["body"]
-    assert [line["title"] for line in found["waiting"]] == ["Battery +2 MW"]
+    screen = (await body(acting, "orders"))["body"]
+    assert [line["title"] for line in screen["waiting"]] == ["Battery +2 MW"]
     preview = (await acting.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()
     assert preview["paths"][0]["power_mw"][1] == 2.0
     wrong = await acting.post("/page/approve", json={"plan_id": plan_id, "digest": "0" * 32})
@@ -200,15 +200,15 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
     assert (await approve(acting, plan_id))["status"] == "accepted"
     loop.close_slot()
     loop.close_slot()
-    found = (await body(acting, "orders"))["body"]
-    assert [line["status"] for line in found["standing"]] == ["acting"]
-    assert [step["text"] for step in found["lives"][plan_id]][1:3] == [
+    screen = (await body(acting, "orders"))["body"]
+    assert [line["status"] for line in screen["standing"]] == ["acting"]
+    assert [step["text"] for step in screen["lives"][plan_id]][1:3] == [
         f"Approved by {acts_of(loop).principal}",
         f"Sent by {acts_of(loop).principal}",
     ]
-    told = (await body(acting, "now"))["body"]["next"]["battery"]
-    assert told == pytest.approx(2.0, abs=0.05)
-    assert {row["act"] for row in found["audit"]} == {"proposed", "approved", "sent", "admitted"}
+    screen = (await body(acting, "now"))["body"]["next"]["battery"]
+    assert screen == pytest.approx(2.0, abs=0.05)
+    assert {row["act"] for row in screen["audit"]} == {"proposed", "approved", "sent", "admitted"}
 
 
 async def test_a_plan_can_be_rejected_and_then_acts_no_more(loop: Loop, acting: httpx.AsyncClient) -> None:
@@ -228,8 +228,8 @@ async def test_a_plan_of_another_is_approved_and_left_to_them_to_send(loop: Loop
     order = acts.new_order(zone, "target", "agent:grid", "a ramp", asset_ids=["bat"], power_mw=1.0, **times.fields())
     plan = acts.propose(order, "agent:grid")
     assert plan.plan_id is not None
-    said = await approve(acting, plan.plan_id)
-    assert (said["status"], loop.orders()) == ("approved", [])
+    text = await approve(acting, plan.plan_id)
+    assert (text["status"], loop.orders()) == ("approved", [])
     assert acts.execute(plan.plan_id, "agent:grid").status == "accepted"
 
 
@@ -242,11 +242,11 @@ async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> Non
     assert forged.status_code == 403
     done = await acting.post("/page/acknowledge", json=asked)
     assert done.json() == {"status": "acknowledged", "text": "Acknowledged."}
-    found = (await body(acting, "now"))["body"]
-    (alarm,) = (one for one in found["alarms"] if one["severity"] == "warning")
+    screen = (await body(acting, "now"))["body"]
+    (alarm,) = (one for one in screen["alarms"] if one["severity"] == "warning")
     assert alarm["open"]
     assert alarm["acknowledged_by"].startswith("local")
-    assert "alert_ids" not in found["strip"]["must"]
+    assert "alert_ids" not in screen["strip"]["must"]
 
 
 async def test_alerts_are_silenced_and_work_is_planned_and_both_end(loop: Loop, acting: httpx.AsyncClient) -> None:
@@ -257,10 +257,10 @@ async def test_alerts_are_silenced_and_work_is_planned_and_both_end(loop: Loop, 
     assert refused.status_code in (400, 422)
     done = (await acting.post("/page/silence", json={**scope, "hours": 4})).json()
     assert (done["status"], done["text"].startswith("Silenced until")) == ("silenced", True)
-    found = (await body(acting, "now"))["body"]
-    (silence,) = found["quiet"]
+    screen = (await body(acting, "now"))["body"]
+    (silence,) = screen["quiet"]
     assert (silence["kind"], silence["reason"], silence["scope"]["code"]) == ("silence", "meter swap", alarm["code"])
-    (alarm,) = (one for one in found["alarms"] if one["severity"] == "warning")
+    (alarm,) = (one for one in screen["alarms"] if one["severity"] == "warning")
     assert alarm["silenced_until"] == silence["until"]
     ended = await acting.post("/page/silence", json={**scope, "hours": 0})
     assert ended.json()["status"] == "ended"
@@ -315,8 +315,8 @@ async def test_maintenance_windows_of_the_rules_are_shown_until_they_end(
 
 
 async def test_the_agents_look_is_shown_with_its_risks_and_on_request_every_step(looking: httpx.AsyncClient) -> None:
-    found = (await body(looking, "agent"))["body"]
-    (look,) = found["looks"]
+    screen = (await body(looking, "agent"))["body"]
+    (look,) = screen["looks"]
     assert (look["kind"], look["came_to"], look["open_plans"]) == ("waiting", "left a plan for a person", ["p1"])
     assert [risk["money"] for risk in look["risks"]] == [1234.5, None]
     answer = await looking.get("/page/look", params={"zone": ZONE, "look_id": look["look_id"]})

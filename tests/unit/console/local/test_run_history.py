@@ -29,9 +29,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def start(settings: Settings, options: SourceOptions = OPTIONS, now: datetime = NOW) -> SourceOptions:
-    found = go_on(options, open_feed(options, settings), settings, now)
-    assert not found.finished
-    return found.options
+    continuation = go_on(options, open_feed(options, settings), settings, now)
+    assert not continuation.finished
+    return continuation.options
 
 
 def settle(settings: Settings, slots: int, zone: str = "SIM_NORTH", first: datetime = SIMULATION_START) -> None:
@@ -90,8 +90,8 @@ def test_a_source_without_further_rows_is_finished(settings: Settings) -> None:
     options = replace(OPTIONS, end=SIMULATION_START + 4 * STEP)
     start(settings, options)
     settle(settings, 4)
-    found = go_on(options, open_feed(options, settings), settings, NOW)
-    assert (found.finished, found.last) == (True, SIMULATION_START + 3 * STEP)
+    continuation = go_on(options, open_feed(options, settings), settings, NOW)
+    assert (continuation.finished, continuation.last) == (True, SIMULATION_START + 3 * STEP)
 
 
 @pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(days=3)])

@@ -51,15 +51,15 @@ def _said(kind: Any, approve: bool) -> ElicitResult[Any]:
 
 
 async def propose(client: Client[Any], **given: Any) -> dict[str, Any]:
-    found = (await client.call_tool("propose_dispatch", {**WISH, **given})).structured_content
-    assert found is not None
-    return found
+    proposal = (await client.call_tool("propose_dispatch", {**WISH, **given})).structured_content
+    assert proposal is not None
+    return proposal
 
 
 async def execute(client: Client[Any], plan_id: str) -> dict[str, Any]:
-    found = (await client.call_tool("execute_plan", {"plan_id": plan_id})).structured_content
-    assert found is not None
-    return found
+    answer = (await client.call_tool("execute_plan", {"plan_id": plan_id})).structured_content
+    assert answer is not None
+    return answer
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -271,9 +271,9 @@ async def test_a_hold_stops_the_fleet_at_once(tmp_path: Path, mode: str) -> None
 
 
 async def test_what_a_hold_costs_is_asked_without_a_trace(tmp_path: Path) -> None:
-    loop, kept = Loop(tmp_path, swings=True), list[Audit]()
+    loop, audits = Loop(tmp_path, swings=True), list[Audit]()
     context = ReadContext(loop.settings, loop.store, now=loop.clock)
-    async with Client(build_server(context, acts_of(loop), record=kept.append)) as client:
+    async with Client(build_server(context, acts_of(loop), record=audits.append)) as client:
         wish = {"reason": "what would it cost?", "dry_run": True}
         receipt = (await client.call_tool("hold_fleet", wish)).structured_content
         change = await client.call_tool("set_policy", {"policy": "limit", "reason": "price it", "max_mw": 0.0})
@@ -282,7 +282,7 @@ async def test_what_a_hold_costs_is_asked_without_a_trace(tmp_path: Path) -> Non
     assert change.structured_content["plan"]["cost_change"] > 0
     assert loop.orders() == []
     assert len(loop.store.read(AUDIT)) == 0
-    assert kept == []
+    assert audits == []
 
 
 async def test_a_receipt_waits_for_the_effect_and_says_when_it_has_none_yet(tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ async def test_a_limit_is_a_band_of_the_batteries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("wish", "expected"),
     [
         pytest.param(
             {"policy": "cancel"}, "no order None is in force. give order_id; in force: none", id="which order"
@@ -404,26 +404,26 @@ async def test_a_limit_is_a_band_of_the_batteries(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_a_policy_that_would_change_nothing_is_no_plan(tmp_path: Path, wish: Any, said: str) -> None:
+async def test_a_policy_that_would_change_nothing_is_no_plan(tmp_path: Path, wish: Any, expected: str) -> None:
     async with client_of(Loop(tmp_path), "auto") as client:
-        with pytest.raises(ToolError, match=said):
+        with pytest.raises(ToolError, match=expected):
             await client.call_tool("set_policy", {**wish, "reason": "tidy up", "dry_run": False})
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("wish", "expected"),
     [
         pytest.param({"policy": "limit"}, "lacks its value", id="no band"),
         pytest.param({"policy": "keep_soc", "soc": 0.99}, "not at 0.99", id="beyond the band"),
         pytest.param({"policy": "limit", "asset_ids": ["nope"], "max_mw": 1}, "nope is not in Z", id="unknown asset"),
     ],
 )
-async def test_a_dry_run_says_what_would_be_refused(tmp_path: Path, wish: Any, said: str) -> None:
+async def test_a_dry_run_says_what_would_be_refused(tmp_path: Path, wish: Any, expected: str) -> None:
     async with client_of(Loop(tmp_path), "auto") as client:
         change = (await client.call_tool("set_policy", {**wish, "reason": "quiet night"})).structured_content
     (warning,) = change["warnings"]
     assert warning.startswith("it would be refused: ")
-    assert said in warning
+    assert expected in warning
     assert change["after"] == change["before"] == []
 
 

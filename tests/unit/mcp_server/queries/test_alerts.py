@@ -44,7 +44,7 @@ def context(tmp_path: Path) -> ReadContext:
     begun = alert("a", 1, AlertCode.FLAT)
     attack = alert("g", 5, AlertCode.ATTACK_REPLAYED, "critical", "guard")
     values = {"score": 3.2, "measured": 5.0, "used": 4.0, "evidence_repeat": 2.5, "slots": 7.0, "moved_mwh": 12.5}
-    told = [
+    message = [
         begun,
         begun.ended(T0 + 3 * HOUR),
         alert("b", 4, AlertCode.MISSING),
@@ -52,7 +52,7 @@ def context(tmp_path: Path) -> ReadContext:
         Alert(**{**{f: getattr(attack, f) for f in attack.__struct_fields__}, "values": values}),
         Alert(zone="Z", slot=datetime(2099, 1, 1, tzinfo=UTC), alert_id="x", severity="critical", topic="t", text="x"),
     ]
-    for one in told:
+    for one in message:
         for table, row in rows_of(one, "alerts", T0):
             store.write(table, [row])
     return ReadContext(settings, store)
@@ -78,10 +78,10 @@ def test_an_episode_is_one_line_and_a_future_alert_never_the_newest(context: Rea
 
 
 def test_anomalies_are_the_verdicts_of_the_guard(context: ReadContext) -> None:
-    (found,) = get_anomalies(context).anomalies
-    assert (found.cause, found.channel, found.slots, found.moved_mwh) == ("attack_replayed", "load_mw", 7, 12.5)
-    assert (found.measured, found.used, found.score) == (5.0, 4.0, 3.2)
-    assert found.evidence == {"repeat": 2.5}
+    (result,) = get_anomalies(context).anomalies
+    assert (result.cause, result.channel, result.slots, result.moved_mwh) == ("attack_replayed", "load_mw", 7, 12.5)
+    assert (result.measured, result.used, result.score) == (5.0, 4.0, 3.2)
+    assert result.evidence == {"repeat": 2.5}
 
 
 def test_rules_and_people_are_seen(tmp_path: Path, context: ReadContext) -> None:

@@ -30,22 +30,22 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
 
 async def ask(context: ReadContext, tool: str, mode: Any = "auto", **arguments: Any) -> dict[str, Any]:
     async with Client(build_server(context), mode=mode) as client:
-        found: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
-    assert found is not None
-    return found
+        answer: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
+    assert answer is not None
+    return answer
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_backtest_tells_its_progress_and_keeps_a_report(context: ReadContext, mode: Any) -> None:
-    told: list[float] = []
+    message: list[float] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append(done)
+        message.append(done)
 
     async with Client(build_server(context), mode=mode, progress_handler=progress) as client:
         done = (await client.call_tool("run_backtest", {"policy": "joint"})).structured_content
         report = (await client.read_resource(done["report"]))[0].text
-    assert told == [1.0]
+    assert message == [1.0]
     assert done["slots"] == SLOTS - 1
     assert [run["name"] for run in done["runs"]] == ["joint", "no_action", "perfect_foresight"]
     assert done["runs"][2]["cost"] <= done["runs"][0]["cost"] + 0.01
@@ -103,23 +103,23 @@ async def test_a_window_that_cannot_be_run_is_refused(context: ReadContext, wind
 
 
 async def test_the_newest_decision_explains_itself(context: ReadContext) -> None:
-    found = await ask(context, "explain_decision")
-    assert found["slot"] == "2022-01-03T06:30:00Z"
-    assert found["for_slot"] == "2022-01-03T07:00:00Z"
-    assert found["engine"] in ("dp", "lp", "milp")
-    assert found["binding"]
-    assert {point["asset_id"] for point in found["setpoints"]} == {"bat", "gas", "shed"}
-    assert set(found["alternatives"]) == {"rest", "discharge", "charge"}
-    assert "bat" in found["water_value_per_mwh"]
-    assert any("water value" in line and line.startswith("bat ") for line in found["story"])
-    assert found["bid_sources"] == {"actor": "model", "trader": "model"}
+    answer = await ask(context, "explain_decision")
+    assert answer["slot"] == "2022-01-03T06:30:00Z"
+    assert answer["for_slot"] == "2022-01-03T07:00:00Z"
+    assert answer["engine"] in ("dp", "lp", "milp")
+    assert answer["binding"]
+    assert {point["asset_id"] for point in answer["setpoints"]} == {"bat", "gas", "shed"}
+    assert set(answer["alternatives"]) == {"rest", "discharge", "charge"}
+    assert "bat" in answer["water_value_per_mwh"]
+    assert any("water value" in line and line.startswith("bat ") for line in answer["story"])
+    assert answer["bid_sources"] == {"actor": "model", "trader": "model"}
 
 
 async def test_a_decision_is_found_by_time_and_by_id(context: ReadContext) -> None:
-    found = await ask(context, "explain_decision", at="2022-01-03T03:10Z")
-    assert found["for_slot"] == "2022-01-03T03:00:00Z"
-    again = await ask(context, "explain_decision", decision_id=found["decision_id"])
-    assert again == found
+    answer = await ask(context, "explain_decision", at="2022-01-03T03:10Z")
+    assert answer["for_slot"] == "2022-01-03T03:00:00Z"
+    again = await ask(context, "explain_decision", decision_id=answer["decision_id"])
+    assert again == answer
     missing = await ask(context, "explain_decision", decision_id="nope")
     assert missing["hint"].startswith(
         "there is no decision nope; decisions of Z follow slots from 2022-01-03T00:00:00Z"

@@ -36,20 +36,20 @@ def test_nothing_yet_is_no_error(nothing: ReadContext) -> None:
 
 
 def test_a_period_defaults_to_the_last_day_and_says_so() -> None:
-    found = period(NOON, None, None)
-    assert (found.start, found.end) == (NOON - timedelta(hours=24), NOON)
-    assert found.notes == ("no start was given: the last 24 h",)
+    window = period(NOON, None, None)
+    assert (window.start, window.end) == (NOON - timedelta(hours=24), NOON)
+    assert window.notes == ("no start was given: the last 24 h",)
 
 
 def test_a_time_without_zone_is_utc_and_said() -> None:
-    found = period(NOON, datetime(2022, 1, 1, 6), None)  # noqa: DTZ001  # the case
-    assert found.text() == "2022-01-01T06:00:00Z/2022-01-01T12:00:00Z"
-    assert found.notes == ("start had no time zone and was read as UTC",)
+    window = period(NOON, datetime(2022, 1, 1, 6), None)  # noqa: DTZ001  # the case
+    assert window.text() == "2022-01-01T06:00:00Z/2022-01-01T12:00:00Z"
+    assert window.notes == ("start had no time zone and was read as UTC",)
 
 
 def test_a_period_after_the_data_is_open() -> None:
-    found = period(NOON, NOON + timedelta(hours=1), None)
-    assert found.end == NOON + timedelta(hours=25)
+    window = period(NOON, NOON + timedelta(hours=1), None)
+    assert window.end == NOON + timedelta(hours=25)
 
 
 def test_a_backward_period_is_refused() -> None:

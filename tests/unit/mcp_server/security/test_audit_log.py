@@ -28,22 +28,22 @@ MODES = ["auto", "legacy"]
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_reading_refused_and_failing_calls_are_all_there(context: ReadContext, mode: Any) -> None:
-    kept: list[Audit] = []
-    async with Client(build_server(context, record=kept.append), mode=mode) as client:
+    audits: list[Audit] = []
+    async with Client(build_server(context, record=audits.append), mode=mode) as client:
         await client.call_tool("get_forecast", {"target": "price", "horizon_h": 2})
         await client.read_resource("grid://status")
         for tool in ("get_asset", "hold_fleet"):
             with pytest.raises(ToolError):
                 await client.call_tool(tool, {"asset_id": "nope"})
-    assert [(record.action, record.verdict) for record in kept] == [
+    assert [(record.action, record.verdict) for record in audits] == [
         ("mcp:get_forecast", "ok"),
         ("mcp:read_resource", "ok"),
         ("mcp:get_asset", "error"),
         ("mcp:hold_fleet", "error"),
     ]
-    assert json.loads(json.loads(kept[0].detail)["arguments"]) == {"target": "price", "horizon_h": 2}
-    assert all(record.principal.startswith("local") and record.digest for record in kept)
-    assert len({record.audit_id for record in kept}) == len(kept)
+    assert json.loads(json.loads(audits[0].detail)["arguments"]) == {"target": "price", "horizon_h": 2}
+    assert all(record.principal.startswith("local") and record.digest for record in audits)
+    assert len({record.audit_id for record in audits}) == len(audits)
 
 
 @pytest.mark.parametrize(("mode", "verdicts"), [("auto", ["ok", "asked", "ok"]), ("legacy", ["ok", "ok"])])
@@ -52,17 +52,17 @@ async def test_a_question_to_the_person_is_a_round_of_its_own(tmp_path: Path, mo
     acts = Acts(
         ReadContext(loop.settings, loop.store, now=loop.clock), PlanBook(loop.store, loop.post, None, loop.clock)
     )
-    kept: list[Audit] = []
+    audits: list[Audit] = []
 
     async def user(*_: Any) -> Any:
         return ElicitResult(action="decline")
 
-    server = build_server(acts.context, acts, record=kept.append)
+    server = build_server(acts.context, acts, record=audits.append)
     async with Client(server, mode=mode, elicitation_handler=user) as client:
         wish = {"asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
         plan = (await client.call_tool("propose_dispatch", wish)).structured_content
         await client.call_tool("execute_plan", {"plan_id": plan["plan_id"]})
-    assert [record.verdict for record in kept] == verdicts
+    assert [record.verdict for record in audits] == verdicts
 
 
 async def test_a_broker_that_hangs_holds_up_nobody(context: ReadContext) -> None:

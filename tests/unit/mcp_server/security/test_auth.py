@@ -28,9 +28,9 @@ def settings(tmp_path: Path, **mcp: Any) -> Settings:
 async def test_a_token_opens_what_it_was_made_for(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     token = add_token(path, "ann", ("vpp:operate",))
-    found = await TokenHashes(path).verify_token(token)
-    assert found is not None
-    assert (found.subject, found.scopes) == ("ann", ["vpp:read", "vpp:operate"])
+    result = await TokenHashes(path).verify_token(token)
+    assert result is not None
+    assert (result.subject, result.scopes) == ("ann", ["vpp:read", "vpp:operate"])
     assert await TokenHashes(path).verify_token(token[:-1]) is None
     assert await TokenHashes(path).verify_token("") is None
 
@@ -83,10 +83,10 @@ async def test_tokens_of_an_issuer_pass_with_the_right_audience_and_scope(tmp_pa
             fields = {"subject": "agent-7", "issuer": "https://issuer.example", "audience": "vpp", "kid": "k1"}
             return signer.create_token(**{**fields, "scopes": ["vpp:read", "vpp:operate"], **claims})
 
-        found = await verifier.verify_token(token())
-        assert found is not None
-        assert set(found.scopes) == {"vpp:read", "vpp:operate"}
-        assert found.subject == "https://issuer.example#agent-7"
+        result = await verifier.verify_token(token())
+        assert result is not None
+        assert set(result.scopes) == {"vpp:read", "vpp:operate"}
+        assert result.subject == "https://issuer.example#agent-7"
         for wrong in (
             token(audience="mail"),
             token(issuer="https://evil.example"),
@@ -115,11 +115,11 @@ async def test_an_issuer_is_named_to_whoever_comes_without_a_token(tmp_path: Pat
             challenge = refused.headers["www-authenticate"]
             assert challenge.startswith("Bearer ")
             assert f'resource_metadata="{document}"' in challenge
-        found = (await client.get(document)).json()
-    assert found["resource"] == "https://vpp.example/mcp"
-    assert [server.rstrip("/") for server in found["authorization_servers"]] == ["https://issuer.example"]
-    assert set(found["scopes_supported"]) == set(SCOPES)
-    assert found["bearer_methods_supported"] == ["header"]
+        answer = (await client.get(document)).json()
+    assert answer["resource"] == "https://vpp.example/mcp"
+    assert [server.rstrip("/") for server in answer["authorization_servers"]] == ["https://issuer.example"]
+    assert set(answer["scopes_supported"]) == set(SCOPES)
+    assert answer["bearer_methods_supported"] == ["header"]
 
 
 @pytest.mark.parametrize("address", [{"issuer": "our-issuer"}, {"url": "vpp example"}])

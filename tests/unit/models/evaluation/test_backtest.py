@@ -106,8 +106,8 @@ def test_figures_of_known_errors_are_what_they_should_be(run: Backtest) -> None:
         [-30, -20, -10, 10, 20, 30, 40], dtype=np.float32
     )
     quantiles[::2, :, 0] = run.actual[::2] + 5
-    known = replace(run, quantiles=quantiles, mean=run.actual + 20)
-    row = metrics(known, ["week"])["horizons"][0]
+    reference = replace(run, quantiles=quantiles, mean=run.actual + 20)
+    row = metrics(reference, ["week"])["horizons"][0]
     assert row["mae"] == pytest.approx(10, abs=0.01)
     assert row["rmse"] == pytest.approx(20, abs=0.01)
     assert row["bias"] == pytest.approx(10, abs=0.01)

@@ -104,8 +104,8 @@ def test_without_refits_nothing_of_the_test_range_is_learned(frame):
     changed = frame.copy()
     last = changed.index >= pd.Timestamp("2023-07-13 22:00", tz="UTC")
     changed.loc[last, "price_per_mwh"] += 500.0
-    kept = run(frame, refit_days=None), run(changed, refit_days=None)
-    assert np.array_equal(kept[0].price[:-1], kept[1].price[:-1])
+    saved = run(frame, refit_days=None), run(changed, refit_days=None)
+    assert np.array_equal(saved[0].price[:-1], saved[1].price[:-1])
 
 
 @pytest.fixture(scope="module")

@@ -18,18 +18,18 @@ def test_a_steady_gain_is_better_and_noise_is_neither() -> None:
     before = 1.0 + chance.normal(0, 0.1, 28)
     assert compare(before - 0.05, before).is_better
     assert compare(before + 0.05, before).is_worse
-    found = compare(before + chance.normal(0, 0.05, 28), before)
-    assert not found.is_better
-    assert not found.is_worse
-    assert 0.1 < found.better < 0.9
+    result = compare(before + chance.normal(0, 0.05, 28), before)
+    assert not result.is_better
+    assert not result.is_worse
+    assert 0.1 < result.better < 0.9
 
 
 def test_the_same_losses_are_neither_better_nor_worse() -> None:
     before = 1.0 + np.random.default_rng(1).normal(0, 0.1, 28)
-    found = compare(before, before)
-    assert found.gain == 0.0
-    assert not found.is_better
-    assert not found.is_worse
+    result = compare(before, before)
+    assert result.gain == 0.0
+    assert not result.is_better
+    assert not result.is_worse
 
 
 def test_one_good_day_is_not_enough() -> None:

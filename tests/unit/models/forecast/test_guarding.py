@@ -63,18 +63,18 @@ def messages(add_mw: float = 120.0) -> list[Message]:
 def run(sent: list[Message], restart_at: int | None = None) -> tuple[list[Output], ForecastReducer, object]:
     reducer = ForecastReducer(guard_world.zone(), load_model=lambda *_: MODEL)
     state = reducer.initial("TOWN")
-    kept: dict[str, bytes] = {}
+    saved_state: dict[str, bytes] = {}
     done: list[Output] = []
     for at, message in enumerate(sent):
         state, outputs = reducer.step(state, message, ORIGIN)
         done += outputs
         for name, value in reducer.changes(state).items():
             if value is None:
-                kept.pop(name, None)
+                saved_state.pop(name, None)
             else:
-                kept[name] = value
+                saved_state[name] = value
         if at == restart_at:
-            state = reducer.load("TOWN", kept.get)
+            state = reducer.load("TOWN", saved_state.get)
     return done, reducer, state
 
 
@@ -100,7 +100,9 @@ def test_a_forged_slot_carries_what_was_measured_what_is_used_and_why(attacked: 
 
 
 def test_a_calm_slot_says_nothing_of_trust(attacked: list[Output]) -> None:
-    calm = [said for said in forecasts(attacked)[:ATTACKED] if said.verdict is None and not said.trust]
+    calm = [
+        forecasts for forecasts in forecasts(attacked)[:ATTACKED] if forecasts.verdict is None and not forecasts.trust
+    ]
     assert len(calm) > ATTACKED // 2
     assert b"verdict" not in encode(calm[0])
     assert calm[0].believed is calm[0].observation
@@ -132,7 +134,7 @@ def test_a_missing_channel_is_said_to_be_missing_and_nothing_enters_in_its_place
     whole = sent[at]
     assert isinstance(whole, SlotClosed)
     sent[at] = msgspec.structs.replace(whole, values={**whole.values, LOAD: None}, net_load_mw=None)
-    said = next(said for said in forecasts(run(sent[: at + 1])[0]) if said.slot == whole.slot)
+    said = next(forecasts for forecasts in forecasts(run(sent[: at + 1])[0]) if forecasts.slot == whole.slot)
     assert said.verdict is not None
     assert said.verdict.cause is Cause.LATE_OR_MISSING
     assert said.used == {}

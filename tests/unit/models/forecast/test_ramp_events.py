@@ -17,13 +17,13 @@ def test_the_threshold_is_what_the_largest_tenth_of_changes_reaches() -> None:
 def test_an_alarm_in_the_wrong_direction_is_a_miss_and_a_false_alarm() -> None:
     expected = np.array([10.0, -10.0, 0.0, 9.4, np.nan])
     actual = np.array([11.0, 11.0, 12.0, 1.0, 20.0])
-    found = score_events(expected, actual, 10.0)
-    assert (found["events"], found["alarms"]) == (3, 3)
-    assert found["pod"] == pytest.approx(1 / 3, abs=1e-4)
-    assert found["far"] == pytest.approx(2 / 3, abs=1e-4)
-    assert found["csi"] == pytest.approx(1 / 5)
+    result = score_events(expected, actual, 10.0)
+    assert (result["events"], result["alarms"]) == (3, 3)
+    assert result["pod"] == pytest.approx(1 / 3, abs=1e-4)
+    assert result["far"] == pytest.approx(2 / 3, abs=1e-4)
+    assert result["csi"] == pytest.approx(1 / 5)
 
 
 def test_nothing_to_judge_is_none() -> None:
-    found = score_events(np.zeros(4), np.zeros(4), 10.0)
-    assert (found["pod"], found["far"], found["csi"]) == (None, None, None)
+    result = score_events(np.zeros(4), np.zeros(4), 10.0)
+    assert (result["pod"], result["far"], result["csi"]) == (None, None, None)

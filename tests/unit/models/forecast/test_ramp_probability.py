@@ -22,7 +22,7 @@ def test_the_level_rises_above_probabilities_that_brought_false_alarms(worth: fl
     """Forecasts give ramps 50 % or 90 %: the former come true as often as ``worth``, the latter always."""
     ramps, index = large_ramps(30)
     size = float(ramps.sizes[ramps.columns[0]])
-    kept = ring(30)
+    saved = ring(30)
     rng, step = np.random.default_rng(3), int(STEPS[ramps.columns[0]])
     waiting = WaitingForecasts(STEPS)
     assert ramps.alarm_level == FIRST_LEVEL
@@ -30,23 +30,23 @@ def test_the_level_rises_above_probabilities_that_brought_false_alarms(worth: fl
         is_sure = n % 3 == 0
         comes = is_sure or rng.random() < worth
         expect(waiting, index + n - step, size * (1.4 if is_sure else 1.0), size / 2)
-        ramps.enter(kept, index + n, 1000.0 + (1.2 if comes else 0.1) * size, waiting)
+        ramps.enter(saved, index + n, 1000.0 + (1.2 if comes else 0.1) * size, waiting)
     assert low <= ramps.alarm_level <= high
 
 
 def test_sizes_and_counts_survive_being_kept() -> None:
     ramps, index = large_ramps(30)
     waiting = WaitingForecasts(STEPS)
-    kept = ring(30)
+    saved = ring(30)
     for n in range(50):
         expect(waiting, index + n, 300.0)
-        ramps.enter(kept, index + n, 1000.0, waiting)
+        ramps.enter(saved, index + n, 1000.0, waiting)
     other = LargeRamps(HORIZONS, ZONE.step)
     assert other.record() == b""
     other.load(ramps.record())
     assert np.array_equal(other.sizes, ramps.sizes)
-    other.enter(kept, index + 50, 1300.0, waiting)
-    ramps.enter(kept, index + 50, 1300.0, waiting)
+    other.enter(saved, index + 50, 1300.0, waiting)
+    ramps.enter(saved, index + 50, 1300.0, waiting)
     assert other.record() == ramps.record()
 
 

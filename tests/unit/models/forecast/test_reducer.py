@@ -267,8 +267,8 @@ def test_a_fallback_speaks_at_every_step(step_min: int) -> None:
 
 def test_a_zone_without_a_past_says_so_until_enough_lags_are_there(world: World) -> None:
     made = forecasts(Run(world.zone).feed(world.messages(world.frame.iloc[-30:])))
-    known = [forecast.lags["net_load"].known for forecast in made]
-    assert known[:5] == [1, 2, 3, 4, 5]
+    reference = [forecast.lags["net_load"].known for forecast in made]
+    assert reference[:5] == [1, 2, 3, 4, 5]
     assert [forecast.withheld("net_load") is None for forecast in made][:6] == [False] * 4 + [True] * 2
     assert made[0].withheld("net_load") == "not ready: 1 of 15 lags are known, 0 imputed"
     assert not forecasts(Run(world.zone).feed([world.promotion, *world.messages()]))[-1].lags

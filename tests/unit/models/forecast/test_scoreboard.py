@@ -54,15 +54,15 @@ def test_the_window_holds_its_last_days_only() -> None:
 
 
 def test_scores_are_kept_by_day_and_today_apart() -> None:
-    kept: dict[str, bytes] = {}
+    saved_state: dict[str, bytes] = {}
     board = Scoreboard("s", 2, days=3)
     for day in range(100, 104):
         board.of_day(day)[1] += float(day)
         changes = board.changes()
         assert set(changes) == (set() if day == 100 else {f"s:{(day - 1) % 3}"})
-        kept.update(changes)
+        saved_state.update(changes)
         other = Scoreboard("s", 2, days=3)
-        other.load(board.record(), kept.get)
+        other.load(board.record(), saved_state.get)
         np.testing.assert_array_equal(other.window(day), board.window(day))
     other.of_day(104)[:] += 1.0
     assert set(other.changes()) == {"s:1"}

@@ -42,8 +42,8 @@ def said_of(forge: dict[str, Floats], *, moves_total: bool = True, slots: int = 
             moved = values - series.window[row, at : at + len(values)]
             series.totals[at : at + len(values), 0] += part.fit.part[0, row] * moved
         series.window[row, at : at + len(values)] = values
-    said, _ = run_guard(part, series, begin, at + slots, part.start.copy())
-    return said[START:], series.window[:, at : at + slots], truth
+    text, _ = run_guard(part, series, begin, at + slots, part.start.copy())
+    return text[START:], series.window[:, at : at + slots], truth
 
 
 def true_load(slots: int = 6) -> Floats:
@@ -54,20 +54,20 @@ def true_load(slots: int = 6) -> Floats:
 def test_clean_data_cost_little() -> None:
     part = guard_world.guard()
     series, begin = guard_world.series()
-    said, _ = run_guard(part, series, begin, series.window.shape[1], part.start.copy())
-    weeks = len(said) / (7 * 24)
-    assert (said[:, STARTED] == 1.0).sum() / weeks <= 2.0
-    assert (said[:, TRUST] == 1.0).mean() > 0.8
+    text, _ = run_guard(part, series, begin, series.window.shape[1], part.start.copy())
+    weeks = len(text) / (7 * 24)
+    assert (text[:, STARTED] == 1.0).sum() / weeks <= 2.0
+    assert (text[:, TRUST] == 1.0).mean() > 0.8
 
 
 def test_a_step_is_found_at_once_and_the_forecast_enters_instead() -> None:
-    said, used, truth = said_of({"load_mw": true_load() + 120.0})
-    assert said[0, STARTED] == 1.0
-    assert said[0, VERDICT] == FORGED
-    assert said[0, SUSPECTED] == 0.0
-    assert said[0, TRUST] == 0.0
+    text, used, truth = said_of({"load_mw": true_load() + 120.0})
+    assert text[0, STARTED] == 1.0
+    assert text[0, VERDICT] == FORGED
+    assert text[0, SUSPECTED] == 0.0
+    assert text[0, TRUST] == 0.0
     assert np.abs(used[0, :6] - truth[0, :6]).mean() < 40.0
-    assert (said[6:10, LEVEL] == 0.0).any(), "the true values after the attack are taken again"
+    assert (text[6:10, LEVEL] == 0.0).any(), "the true values after the attack are taken again"
 
 
 def test_net_load_is_summed_of_what_entered() -> None:
@@ -85,14 +85,14 @@ def test_a_frozen_and_a_replayed_channel_have_their_names() -> None:
 
 
 def test_a_dead_meter_is_a_fault_of_the_sensor() -> None:
-    said, _, _ = said_of({"load_mw": np.zeros(6)})
-    assert said[0, VERDICT] == FAULT
+    text, _, _ = said_of({"load_mw": np.zeros(6)})
+    assert text[0, VERDICT] == FAULT
 
 
 def test_a_total_metered_apart_gives_the_forged_channel_and_its_true_value() -> None:
-    said, used, truth = said_of({"load_mw": true_load() + 30.0}, moves_total=False)
-    assert said[:6, MENDED].all()
-    assert (said[:6, SUSPECTED] == 0.0).all()
+    text, used, truth = said_of({"load_mw": true_load() + 30.0}, moves_total=False)
+    assert text[:6, MENDED].all()
+    assert (text[:6, SUSPECTED] == 0.0).all()
     assert used[0, :6] == pytest.approx(truth[0, :6])
 
 
@@ -102,14 +102,14 @@ def test_a_forged_total_leaves_the_channels_as_they_are() -> None:
     at = begin + START
     truth = series.window[:, at : at + 6].copy()
     series.totals[at : at + 6, 0] += 100.0
-    said, _ = run_guard(part, series, begin, at + 6, part.start.copy())
-    assert (said[START:, SUSPECTED] == TOTAL).all()
+    text, _ = run_guard(part, series, begin, at + 6, part.start.copy())
+    assert (text[START:, SUSPECTED] == TOTAL).all()
     assert np.array_equal(series.window[:, at : at + 6], truth)
 
 
 def test_missing_values_raise_no_alarm_and_stay_missing() -> None:
-    said, used, _ = said_of({"load_mw": np.full(5, np.nan)})
-    assert (said[:5, LEVEL] == 0.0).all()
+    text, used, _ = said_of({"load_mw": np.full(5, np.nan)})
+    assert (text[:5, LEVEL] == 0.0).all()
     assert np.isnan(used[0, :5]).all()
 
 
@@ -121,8 +121,8 @@ def test_a_run_repeats_itself_to_the_bit_also_when_its_state_is_kept_as_bytes() 
     halves, _ = guard_world.series()
     buffer = part.start.copy()
     first, _ = run_guard(part, halves, begin, begin + 173, buffer)
-    kept = np.frombuffer(buffer.tobytes(), np.float32).copy()
-    second, _ = run_guard(part, halves, begin + 173, end, kept)
+    saved = np.frombuffer(buffer.tobytes(), np.float32).copy()
+    second, _ = run_guard(part, halves, begin + 173, end, saved)
     assert np.array_equal(np.concatenate([first, second]), once)
     assert np.array_equal(halves.window, whole.window, equal_nan=True)
 
@@ -151,7 +151,7 @@ def test_a_level_is_reached_by_no_more_episodes_than_asked(values: list[float], 
 @given(st.integers(0, 2**32 - 1))
 def test_evidence_grows_with_the_level(seed: int) -> None:
     values = np.abs(np.random.default_rng(seed).standard_normal(2000))
-    levels, found, tail = table_of(values, 12.0, 12)
+    levels, result, tail = table_of(values, 12.0, 12)
     assert (np.diff(levels) >= 0).all()
-    assert (np.diff(found) >= 0).all()
+    assert (np.diff(result) >= 0).all()
     assert tail[2] >= 0.0

@@ -60,8 +60,8 @@ def test_trees_move_the_forecast_of_their_horizons_alone(
 def test_contributions_of_the_trees_sum_to_the_forecast(grown: ServedNetLoad, frame: pd.DataFrame) -> None:
     served = serve(grown, frame, 30, newest=newest_errors(grown, frame, 30), errors=grown.errors)
     for horizon in (60, 120, 180, 300):
-        told = explain_at(grown, frame, make_zone(60), frame.index[-30].to_pydatetime(), horizon)
-        assert told.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1e-3)
+        explanation = explain_at(grown, frame, make_zone(60), frame.index[-30].to_pydatetime(), horizon)
+        assert explanation.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1e-3)
 
 
 def newest_errors(part: ServedNetLoad, frame: pd.DataFrame, hours: int) -> np.ndarray:
@@ -75,10 +75,14 @@ def test_contributions_sum_to_the_forecast(part: ServedNetLoad, frame: pd.DataFr
     for hours in (10, 27, 40):
         served = serve(part, frame, hours)
         for horizon in (60, 360, 720, 1440):
-            told = explain_at(part, frame, make_zone(60), frame.index[-hours].to_pydatetime(), horizon)
-            assert told.now_mw + sum(mw for _, mw in told.contributions) == pytest.approx(told.forecast_mw, rel=1e-9)
-            assert told.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1e-6)
-            assert sum(mw for _, mw in told.top(5)) == pytest.approx(sum(mw for _, mw in told.contributions))
+            explanation = explain_at(part, frame, make_zone(60), frame.index[-hours].to_pydatetime(), horizon)
+            assert explanation.now_mw + sum(mw for _, mw in explanation.contributions) == pytest.approx(
+                explanation.forecast_mw, rel=1e-9
+            )
+            assert explanation.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1e-6)
+            assert sum(mw for _, mw in explanation.top(5)) == pytest.approx(
+                sum(mw for _, mw in explanation.contributions)
+            )
 
 
 def serve(
@@ -103,8 +107,8 @@ def serve(
     first = zone.step.index(rows.index[0].to_pydatetime())
     for channel in part.spec.channels:
         if channel.endswith("_forecast_da_mw"):
-            known = known_until(zone, channel, pd.DatetimeIndex(rows.index))[len(rows) - hours]
-            for i in range(known + 1):
+            reference = known_until(zone, channel, pd.DatetimeIndex(rows.index))[len(rows) - hours]
+            for i in range(reference + 1):
                 ring.put(channel, first + i, rows[channel].iloc[i])
     table = Calendar(zone).table(index, index + 25)
     groups = table[MINUTE, 1:25].astype(np.int64) * 24 // 1440
@@ -136,10 +140,10 @@ def test_what_was_not_known_at_the_end_of_training_changes_nothing(frame: pd.Dat
     zone, end = make_zone(60), len(frame) - 72
     later = frame.copy()
     for column in frame.columns:
-        known = end - 1
+        reference = end - 1
         if column.endswith("_forecast_da_mw"):
-            known = int(known_until(zone, column, pd.DatetimeIndex(frame.index))[end - 1])
-        later.loc[later.index > later.index[known], column] = 12_345.0
+            reference = int(known_until(zone, column, pd.DatetimeIndex(frame.index))[end - 1])
+        later.loc[later.index > later.index[reference], column] = 12_345.0
     again = NetLoadTrainer(zone).fit(later, frame.index[end].to_pydatetime())
     assert again is not None
     assert content_hash({"n": again.to_arrays()}) == content_hash({"n": part.to_arrays()})

@@ -47,8 +47,8 @@ def test_a_forecast_of_published_prices_alone_says_so():
 
 
 def test_the_outlook_has_null_for_what_is_unknown():
-    known, experts = np.array([5.00049, np.nan]), {"yesterday": np.array([np.nan, 1])}
-    forecast = PriceForecast("model", np.zeros((2, 7)), np.zeros(2), (60, 120), known, experts)
+    reference, experts = np.array([5.00049, np.nan]), {"yesterday": np.array([np.nan, 1])}
+    forecast = PriceForecast("model", np.zeros((2, 7)), np.zeros(2), (60, 120), reference, experts)
     outlook = forecast.outlook()
     assert outlook.known == [5.0, None]
     assert outlook.experts == {"yesterday": [None, 1.0]}

@@ -31,6 +31,6 @@ def test_trees_with_weight_say_where_and_what_they_saved() -> None:
     trees = ResidualTrees(SPEC.horizons_min, 30, SPEC.columns("T"), {}, weight, gain, 300, TreesVerdict.ACTIVE)
     card = tree_card(trees)
     assert card["horizons"][2] == {"horizon_min": 90, "weight": 0.5, "gain": 0.007}
-    told = say_trees(card)
-    assert "3 horizons from 60 to 120 min" in told
-    assert "0.3% to 0.7%" in told
+    message = say_trees(card)
+    assert "3 horizons from 60 to 120 min" in message
+    assert "0.3% to 0.7%" in message

@@ -28,9 +28,9 @@ def test_what_a_webhook_refuses_is_not_delivered_and_the_reason_holds_no_secret(
         sent = service.send("title", "text", "critical")
         assert not sent.is_delivered
         assert sent.reason
-        said = f"{sent} {service.shown} {caplog.text}"
-        assert "s3cretword" not in said
-        assert "T0KENT0KEN" not in said
+        text = f"{sent} {service.shown} {caplog.text}"
+        assert "s3cretword" not in text
+        assert "T0KENT0KEN" not in text
         assert hook.messages == []
         assert service.send("title", "text", "critical").is_delivered
 

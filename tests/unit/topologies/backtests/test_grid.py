@@ -101,9 +101,9 @@ def test_trading_and_service_are_distinguished() -> None:
     market = Market(price_known=PriceKnown.AT_START)
     zone = ZONE.model_copy(update={"channels": ("load_mw", "price_per_mwh"), "market": market})
     done = run(history(), zone=zone, joint=True)
-    found = done.figures["joint"]
+    result = done.figures["joint"]
     assert "trading alone" in grid_report_html(done)
-    policies = found["policies"]
+    policies = result["policies"]
     assert policies["no_action"]["value"] == 0.0
     assert policies["no_action"]["money"] == 0.0
     for name in policies:

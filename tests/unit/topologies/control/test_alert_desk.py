@@ -24,10 +24,10 @@ LATER = timedelta(hours=2)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(Settings(data_dir=tmp_path)) as found:
+    with open_store(Settings(data_dir=tmp_path)) as result:
         for one in (alert("a1"), alert("a2"), alert("a2", zone="Y")):
-            keep(found, one)
-        yield found
+            keep(result, one)
+        yield result
 
 
 def keep(store: Store, message: Message) -> None:

@@ -58,22 +58,22 @@ def table(plant: tuple[Settings, Zone], when: datetime | None = None, **given: o
 def test_features_are_equal_bit_for_bit_where_the_plant_saw_what_the_source_holds(
     plant: tuple[Settings, Zone],
 ) -> None:
-    found = table(plant, SPIKE_SLOT - timedelta(minutes=10), horizon_min=360)
-    assert found.slot == SPIKE_SLOT - timedelta(minutes=30)
-    assert len(found.features) > 150
-    assert [(one.name, one.trained) for one in found.features] == [(one.name, one.served) for one in found.features]
-    assert sum(one.trained is not None for one in found.features) > 140
+    result = table(plant, SPIKE_SLOT - timedelta(minutes=10), horizon_min=360)
+    assert result.slot == SPIKE_SLOT - timedelta(minutes=30)
+    assert len(result.features) > 150
+    assert [(one.name, one.trained) for one in result.features] == [(one.name, one.served) for one in result.features]
+    assert sum(one.trained is not None for one in result.features) > 140
 
 
 def test_what_the_plant_saw_otherwise_shows_in_the_features_that_read_it(plant: tuple[Settings, Zone]) -> None:
-    found = {one.name: one for one in table(plant).features}
-    peak = found["net load max of 6 h"]
+    result = {one.name: one for one in table(plant).features}
+    peak = result["net load max of 6 h"]
     assert peak.served is not None
     assert peak.trained is not None
     assert peak.served > peak.trained
     assert (peak.unit, peak.rule) == ("MW", "max(a=12; step 30 min)")
-    assert found["wind now"].served == found["wind now"].trained
-    share = found["renewable penetration"]
+    assert result["wind now"].served == result["wind now"].trained
+    share = result["renewable penetration"]
     assert share.unit == "1"
     solar_wind, load = share.inputs
     assert solar_wind.channels == ("+solar_mw", "+wind_mw")
@@ -84,12 +84,12 @@ def test_what_the_plant_saw_otherwise_shows_in_the_features_that_read_it(plant: 
 
 
 def test_history_holds_the_values_of_each_slot(plant: tuple[Settings, Zone]) -> None:
-    found = table(plant, names=["load now"], history_slots=8)
-    (points,) = found.history.values()
+    result = table(plant, names=["load now"], history_slots=8)
+    (points,) = result.history.values()
     assert [slot for slot, _, _ in points] == [LAST - n * timedelta(minutes=30) for n in range(7, -1, -1)]
     gaps = {slot: served - trained for slot, trained, served in points if served is not None and trained is not None}
     assert {slot: round(gap, 6) for slot, gap in gaps.items() if gap} == {SPIKE_SLOT: SPIKE_MW}
-    assert [one.name for one in found.features] == ["load now"]
+    assert [one.name for one in result.features] == ["load now"]
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def proposed(loop: Loop, book: PlanBook, power_mw: float = 2.0) -> str:
 
 
 def verdict(loop: Loop, plan_id: str) -> str | None:
-    found: str | None = next(iter(loop.store.read(ORDERS, filters={"order_id": plan_id}).column("verdict")), None)
-    return found
+    result: str | None = next(iter(loop.store.read(ORDERS, filters={"order_id": plan_id}).column("verdict")), None)
+    return result
 
 
 def test_an_approved_plan_moves_the_battery(loop: Loop) -> None:
@@ -207,9 +207,9 @@ def forged_proposal(loop: Loop, plan_id: str, power_mw: float, *, earlier_min: f
     record = audited(loop, f"propose:{plan_id}")
     true = verified_record(record, loop.settings.approval_secret)
     assert true is not None
-    kept = msgspec.json.decode(true.detail, type=ProposedPlan)
-    order = msgspec.structs.replace(kept.order, power_mw=power_mw)
-    detail = msgspec.json.encode(msgspec.structs.replace(kept, order=order)).decode()
+    saved = msgspec.json.decode(true.detail, type=ProposedPlan)
+    order = msgspec.structs.replace(saved.order, power_mw=power_mw)
+    detail = msgspec.json.encode(msgspec.structs.replace(saved, order=order)).decode()
     forged = msgspec.structs.replace(
         record, at=record.at - timedelta(minutes=earlier_min), detail=detail, digest=order_digest(order)
     )

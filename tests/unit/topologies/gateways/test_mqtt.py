@@ -236,16 +236,16 @@ async def test_what_the_broker_kept_from_before_is_not_used_and_a_kept_setpoint_
             transmit=links.transmit,
         )
         running = asyncio.create_task(links.run(desk, stop))
-        kept = set(old)
+        saved = set(old)
         async with asyncio.timeout(20.0):
-            while kept != {"vpp/Z/telemetry/ghost", "vpp/Z/request/hold"}:  # a look of half a second may see less
-                kept = set()
+            while saved != {"vpp/Z/telemetry/ghost", "vpp/Z/request/hold"}:  # a look of half a second may see less
+                saved = set()
                 async with broker() as client:
                     await client.subscribe("vpp/Z/#", qos=1)
                     with suppress(TimeoutError):
                         async with asyncio.timeout(0.5):
                             async for message in client.messages:
-                                kept |= {str(message.topic)} if message.retain else set()
+                                saved |= {str(message.topic)} if message.retain else set()
         stop.set()
         await running
     assert desk.desks["ghost"].state.reading is None

@@ -30,8 +30,8 @@ async def with_model(model: int, registers: int) -> tuple[list[int], list[int]]:
     """Return the image of an inverter before and from a model on, its length changed."""
     place = (await scan(reader(IMAGE)))[model]
     start, stop = place.start - BASES[0], place.stop - BASES[0]
-    kept = (IMAGE[start + 2 : stop] + [0] * registers)[:registers]
-    return [*IMAGE[:start], model, registers, *kept], IMAGE[stop:]
+    saved = (IMAGE[start + 2 : stop] + [0] * registers)[:registers]
+    return [*IMAGE[:start], model, registers, *saved], IMAGE[stop:]
 
 
 def power_address(register_map: RegisterMap) -> int:
@@ -44,8 +44,8 @@ async def test_models_that_are_longer_than_documented_or_unknown_are_passed_over
     usual = await resolved(PV, reader(IMAGE))
     before, after = await with_model(1, len((await scan(reader(IMAGE)))[1]) - 2 + more)
     unknown = [64_001, more, *[9] * more, 64_002, 0]
-    found = await resolved(PV, reader([*before, *unknown, *after]))
-    assert power_address(found) == power_address(usual) + more + len(unknown)
+    result = await resolved(PV, reader([*before, *unknown, *after]))
+    assert power_address(result) == power_address(usual) + more + len(unknown)
 
 
 async def test_a_model_that_is_too_short_for_a_point_is_not_read_into_the_next_one() -> None:

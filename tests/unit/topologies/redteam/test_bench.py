@@ -59,12 +59,12 @@ def test_the_figures_have_the_promised_form(done: RedTeam) -> None:
 
 
 def test_gross_attacks_are_found_and_false_episodes_are_few(done: RedTeam) -> None:
-    found = {row["name"]: row for row in done.figures["attacks"]}
-    assert all(found[name]["tpr"] == 1.0 for name in WANTED)
-    assert found["step 10 %"]["first_sample_tpr"] == 1.0
-    assert found["load x 1.05 alone"]["median_min"] == guard_world.STEP_MIN
+    result = {row["name"]: row for row in done.figures["attacks"]}
+    assert all(result[name]["tpr"] == 1.0 for name in WANTED)
+    assert result["step 10 %"]["first_sample_tpr"] == 1.0
+    assert result["load x 1.05 alone"]["median_min"] == guard_world.STEP_MIN
     assert done.figures["false_episodes_per_week"] <= 2.5
-    assert found["adaptive"]["tpr"] < 0.5
+    assert result["adaptive"]["tpr"] < 0.5
 
 
 def test_money_went_through_the_plant(done: RedTeam) -> None:

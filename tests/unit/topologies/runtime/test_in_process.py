@@ -56,11 +56,11 @@ def test_a_poisoned_state_value_stops_no_zone(step: str, settings: Settings) -> 
     topic = INPUT_OF[step].name
     inputs = [o.message for o in outputs_of(settings, range(BEFORE + AFTER)) if o.topic == topic]
     cut = len(inputs) - len(inputs) // 3
-    _, kept = run_step(step, settings, inputs[:cut], MemoryState())
-    for key in kept:
+    _, saved = run_step(step, settings, inputs[:cut], MemoryState())
+    for key in saved:
         for poison in POISONS.values():
             state = MemoryState()
-            for name, whole in kept.items():
+            for name, whole in saved.items():
                 state.set_bytes(name, poison(whole) if name == key else whole)
             after, _ = run_step(step, settings, inputs[cut:], state)
             assert letters(after) == [], key

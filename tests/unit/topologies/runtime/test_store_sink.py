@@ -272,9 +272,9 @@ def test_retention_goes_by_the_newest_time_in_the_table_and_not_by_the_clock(tmp
     for index in range(5 * 48):
         bench.send("telemetry", closed_slot(index))
         bench.sink.flush()
-    found = bench.store.read("telemetry").column("slot")
-    assert found[-1] == slot_at(239)
-    assert slot_at(239) - timedelta(days=1, hours=1) <= found[0] <= slot_at(239) - timedelta(days=1)
+    result = bench.store.read("telemetry").column("slot")
+    assert result[-1] == slot_at(239)
+    assert slot_at(239) - timedelta(days=1, hours=1) <= result[0] <= slot_at(239) - timedelta(days=1)
     bench.store.close()
 
 

@@ -23,9 +23,9 @@ CHANNELS = ("load_mw", "price_per_mwh", "load_forecast_da_mw", "wind_forecast_da
 
 
 def shipped(name: str) -> Zone:
-    found = find_zone(name)
-    assert found is not None
-    return found
+    result = find_zone(name)
+    assert result is not None
+    return result
 
 
 def zone(name, channels=CHANNELS, step_min=60):

@@ -13,9 +13,9 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def shipped(name: str) -> Zone:
-    found = find_zone(name)
-    assert found is not None
-    return found
+    result = find_zone(name)
+    assert result is not None
+    return result
 
 
 class Wall:

@@ -178,8 +178,8 @@ def test_what_was_found_in_a_file_is_kept_for_a_restart(tmp_path):
     asked = SourceOptions(kind="replay", path=path)
     settings = Settings(data_dir=tmp_path / "run")
     first = open_feed(asked, settings)
-    kept = list((tmp_path / "run" / "cache").glob("inspected-*.json"))
-    assert len(kept) == 1
+    saved = list((tmp_path / "run" / "cache").glob("inspected-*.json"))
+    assert len(saved) == 1
     again = open_feed(asked, settings)
     assert again == first
     assert again.step_min == 60

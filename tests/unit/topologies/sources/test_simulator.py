@@ -15,9 +15,9 @@ NAMES = (*PLACES, "SIM_001")
 
 
 def shipped(name: str) -> Zone:
-    found = find_zone(name)
-    assert found is not None
-    return found
+    result = find_zone(name)
+    assert result is not None
+    return result
 
 
 def simulator(*names, seed=3, **options):

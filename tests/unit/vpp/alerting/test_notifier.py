@@ -37,8 +37,8 @@ class Mailbox:
         """What is told at a moment: (contact, [(stage, alert)])."""
         before = len(self.messages)
         for delivery in self.notifier.due(now):
-            told = [(notice.stage, notice.alert.alert_id) for notice in delivery.notices]
-            self.messages.append((delivery.contact, told))
+            message = [(notice.stage, notice.alert.alert_id) for notice in delivery.notices]
+            self.messages.append((delivery.contact, message))
             self.notifier.delivered(delivery, now)
         return self.messages[before:]
 
@@ -55,8 +55,8 @@ def test_what_comes_together_is_one_message_the_gravest_first() -> None:
     box = Mailbox()
     for number in range(50):
         box.take(alert(f"a{number}", severity="critical" if number == 30 else "warning"))
-    ((contact, told),) = box.at(T0)
-    assert (contact, len(told), told[0]) == ("desk", 50, ("raised", "a30"))
+    ((contact, message),) = box.at(T0)
+    assert (contact, len(message), message[0]) == ("desk", 50, ("raised", "a30"))
 
 
 def test_between_two_messages_is_the_gap() -> None:
@@ -100,8 +100,8 @@ class TestAcknowledge:
         box = Mailbox(rules_of(**ESCALATE)).take(alert())
         box.at(T0)
         box.take(record, minutes(6))
-        told = [stage for minute in range(6, 60) for _, told in box.at(minutes(minute)) for stage, _ in told]
-        assert "escalated-1" not in told
+        message = [stage for minute in range(6, 60) for _, message in box.at(minutes(minute)) for stage, _ in message]
+        assert "escalated-1" not in message
 
     def test_an_owner_without_contacts_escalates_from_the_alert_on(self) -> None:
         owners = {"operators": {"contacts": []}, "managers": {"contacts": ["boss"]}}
@@ -198,7 +198,7 @@ STEPS = st.lists(
 def test_at_least_once_through_crashes_and_outages_and_no_storm(steps: list[str]) -> None:
     """The log is the only memory: a new notifier reads it anew. A crash before the note repeats a message."""
     log: list[tuple[Alert | AlertAct | Notice, datetime]] = []
-    told: Counter[tuple[str, str]] = Counter()
+    message: Counter[tuple[str, str]] = Counter()
     crashes, messages, now = 0, 0, T0
     names: list[str] = []
     notifier = Notifier(rules_of())
@@ -232,12 +232,12 @@ def test_at_least_once_through_crashes_and_outages_and_no_storm(steps: list[str]
             if step == "fails":
                 notifier.failed(delivery, now)
                 continue
-            told.update((one.stage, one.alert.alert_id) for one in delivery.notices)
+            message.update((one.stage, one.alert.alert_id) for one in delivery.notices)
             if step == "crash before the note":
                 crashes += 1
                 notifier = anew()
                 break
             log.extend((notice, now) for notice in notifier.delivered(delivery, now))
-    assert {name for stage, name in told if stage == "raised"} >= set(names) - acked
-    assert all(count <= 1 + crashes for count in told.values())
+    assert {name for stage, name in message if stage == "raised"} >= set(names) - acked
+    assert all(count <= 1 + crashes for count in message.values())
     assert messages <= len(steps) + 2, "at most one message a contact at a time"

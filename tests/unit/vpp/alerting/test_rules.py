@@ -43,13 +43,13 @@ def test_each_property_is_that_of_the_first_rule_that_gives_it() -> None:
             {"codes": ["cap_breach"], "severity": "info", "action": "Call the shift engineer"},
         ]
     )
-    found = handled(rules)
-    assert (found.severity, found.action, found.owner) == ("critical", "Call the shift engineer", "operators")
+    result = handled(rules)
+    assert (result.severity, result.action, result.owner) == ("critical", "Call the shift engineer", "operators")
     assert handled(rules, zone="Y").severity == "info"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         pytest.param("rules: [{codes: [cap_breech]}]", "cap_breach", id="code"),
         pytest.param("contact: {}", "did you mean contacts?", id="key"),
@@ -76,10 +76,10 @@ def test_each_property_is_that_of_the_first_rule_that_gives_it() -> None:
         pytest.param("live_within_min: -1", "live_within_min must be above 0", id="number"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(text: str, said: str) -> None:
+def test_a_file_that_is_wrong_says_where(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_rules(text, "alerts.yaml")
-    assert said in f"{refused.value} {refused.value.hint}"
+    assert expected in f"{refused.value} {refused.value.hint}"
     assert str(refused.value).startswith("alerts.yaml: ")
 
 

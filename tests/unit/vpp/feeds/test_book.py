@@ -70,5 +70,5 @@ def test_the_order_in_which_issues_come_in_does_not_matter(order: list[tuple[int
     book = IssueBook(STEP)
     for minutes, value in order:
         book.add(issue(minutes, value))
-    known = [book.as_of("load_mw", INDEX, SLOT + timedelta(minutes=m)) for m in (9, 10, 20, 30, 40)]
-    assert [None if revision is None else revision[1] for revision in known] == [None, 1.0, 2.0, None, 2.0]
+    reference = [book.as_of("load_mw", INDEX, SLOT + timedelta(minutes=m)) for m in (9, 10, 20, 30, 40)]
+    assert [None if revision is None else revision[1] for revision in reference] == [None, 1.0, 2.0, None, 2.0]

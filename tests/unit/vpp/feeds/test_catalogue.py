@@ -236,14 +236,14 @@ def test_wind_is_on_and_offshore_and_live_values_count_from_their_receipt() -> N
     slots = by_slot(issues, WIND)
     slot = max(one for one in slots if one <= fresh)
     assert slots[slot] == pytest.approx(answers.wave(slot, 12000, 1000) + answers.wave(slot, 3000, 1000))
-    known = {
+    reference = {
         issue.first_slot + n * timedelta(minutes=15): issue.available_at
         for issue in issues
         if issue.channel == SOLAR
         for n in range(len(issue.values))
     }
-    assert known[slot] == NOW
-    assert known[max(one for one in known if one <= old)] <= old + timedelta(hours=1)
+    assert reference[slot] == NOW
+    assert reference[max(one for one in reference if one <= old)] <= old + timedelta(hours=1)
 
 
 def test_rates_in_pence_become_pounds_per_megawatt_hour_and_one_without_an_end_holds_on() -> None:

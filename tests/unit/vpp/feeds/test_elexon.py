@@ -100,14 +100,14 @@ def test_a_price_is_known_when_its_run_was_made_and_a_late_run_counts_from_the_u
     slot = datetime(2026, 3, 3, 9, tzinfo=UTC)
     late = ElexonWorld(now=lambda: NOW + timedelta(days=30), revised={slot: (99.0, NOW - timedelta(hours=20))})
     revised = ElexonWorld(now=lambda: NOW, revised={slot: (98.0, NOW - timedelta(minutes=5))})
-    for world, known, price in (
+    for world, reference, price in (
         (WORLD, slot + HALF_HOUR + timedelta(minutes=20), WORLD.price(slot)),
         (late, slot + HALF_HOUR + PRICE_LAG, 99.0),
         (revised, NOW - timedelta(minutes=5), 98.0),
     ):
         issues = fetched("system-price", slot, slot + HALF_HOUR, world)
-        found = [(i.available_at, i.values) for i in issues if i.first_slot == slot]
-        assert found == [(known, (price,))]
+        result = [(i.available_at, i.values) for i in issues if i.first_slot == slot]
+        assert result == [(reference, (price,))]
 
 
 def test_forecasts_are_asked_for_as_known_at_local_noon_and_read_for_the_whole_country() -> None:

@@ -10,9 +10,9 @@ from vpp.fleet.schema import Zone
 
 
 def zone(name: str) -> Zone:
-    found = find_zone(name)
-    assert found is not None
-    return found
+    result = find_zone(name)
+    assert result is not None
+    return result
 
 
 def utc(text: str) -> datetime:
@@ -28,7 +28,7 @@ def test_columns_keep_their_name_but_price_gets_its_unit(column, channel):
 
 
 @pytest.mark.parametrize(
-    ("name", "channel", "slot", "known"),
+    ("name", "channel", "slot", "known_at"),
     [
         pytest.param("GB", "solar_forecast_da_mw", "2022-01-02T00:00", "2022-01-01T12:00", id="gb winter"),
         pytest.param("GB", "solar_forecast_da_mw", "2022-07-02T12:00", "2022-07-01T11:00", id="gb summer"),
@@ -51,8 +51,8 @@ def test_columns_keep_their_name_but_price_gets_its_unit(column, channel):
         pytest.param("GB", "load_mw", "2025-01-02T11:30", "2025-01-02T12:00", id="observed"),
     ],
 )
-def test_when_a_value_is_known(name, channel, slot, known):
-    assert available_at(zone(name), channel, utc(slot)) == utc(known)
+def test_when_a_value_is_known(name, channel, slot, known_at):
+    assert available_at(zone(name), channel, utc(slot)) == utc(known_at)
 
 
 def test_only_prices_and_forecasts_are_published():
@@ -75,7 +75,7 @@ CHANNELS = ("load_mw", "price_per_mwh", "load_forecast_da_mw", "wind_forecast_da
 def test_nothing_is_known_after_its_slot_or_earlier_than_sources_read_ahead(name, channel, hour):
     one = zone(name)
     slot = utc("2022-01-01T00:00") + timedelta(hours=hour)
-    known = available_at(one, channel, slot)
-    assert slot - MAX_LEAD < known <= slot + one.step.delta
+    reference = available_at(one, channel, slot)
+    assert slot - MAX_LEAD < reference <= slot + one.step.delta
     if is_published(one, channel):
-        assert known <= slot
+        assert reference <= slot

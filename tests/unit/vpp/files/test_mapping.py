@@ -77,7 +77,7 @@ def test_a_required_column_that_is_missing_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("channels: {load_mw: {from: a, unit: horse}}\nzone: A", "unknown unit 'horse'"),
         ("channels: {load_mw: {from: a}}", "give zone: NAME"),
@@ -96,8 +96,8 @@ def test_a_required_column_that_is_missing_is_named(tmp_path):
         ("a: [", "not YAML"),
     ],
 )
-def test_a_wrong_mapping_is_refused_with_the_place(text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_mapping_is_refused_with_the_place(text, expected):
+    with pytest.raises(ConfigError, match=expected):
         parse_mapping(text, "m")
 
 

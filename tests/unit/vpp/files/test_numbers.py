@@ -135,10 +135,10 @@ def test_a_cell_may_carry_the_unit_of_its_column_and_no_other(value, written, ma
 
 
 def test_numbers_that_pandas_read_are_taken_as_they_are():
-    found = read_numbers(pd.Series([1.0, float("inf"), None]), GERMAN)
-    assert found.values[0] == 1.0
-    assert [math.isnan(value) for value in found.values] == [False, True, True]
-    assert not found.unreadable.any()
+    result = read_numbers(pd.Series([1.0, float("inf"), None]), GERMAN)
+    assert result.values[0] == 1.0
+    assert [math.isnan(value) for value in result.values] == [False, True, True]
+    assert not result.unreadable.any()
 
 
 MAPPING = 'name: m\ntime: {column: Zeit, format: "%d.%m.%Y %H:%M"}\nzone: ZZ\ndecimal: ","\n'

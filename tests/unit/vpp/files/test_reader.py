@@ -94,7 +94,7 @@ def test_local_time_with_24_rows_a_day_is_utc_plus_one_all_year(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "hint"),
+    ("text", "expected", "hint"),
     [
         pytest.param("when,zone,load_mw\n1,A,1\n", "no column timestamp", "mapping", id="no time"),
         pytest.param("timestamp,load_mw\n2024-01-01T00:00Z,1\n", "no column 'zone'", "zone: NAME", id="no zone"),
@@ -129,8 +129,8 @@ def test_local_time_with_24_rows_a_day_is_utc_plus_one_all_year(tmp_path):
         ),
     ],
 )
-def test_a_bad_file_says_what_is_wrong_and_what_to_do(tmp_path, text, said, hint):
-    with pytest.raises(DataError, match=said) as caught:
+def test_a_bad_file_says_what_is_wrong_and_what_to_do(tmp_path, text, expected, hint):
+    with pytest.raises(DataError, match=expected) as caught:
         inspect_file(write(tmp_path, text))
     assert hint in str(caught.value.hint)
 

@@ -114,8 +114,8 @@ def test_parquet_is_known_by_its_first_bytes(tmp_path):
 def test_an_archive_of_several_files_a_workbook_and_a_folder_are_refused(tmp_path):
     _zip(tmp_path / "a.zip", {"a.csv": "x", "b.csv": "y"})
     _zip(tmp_path / "b.xlsx", {"[Content_Types].xml": "x", "xl/workbook.xml": "y"})
-    for name, said in (("a.zip", "holds 2 files"), ("b.xlsx", "an Excel workbook"), (".", "is a folder")):
-        with pytest.raises(DataError, match=said):
+    for name, text in (("a.zip", "holds 2 files"), ("b.xlsx", "an Excel workbook"), (".", "is a folder")):
+        with pytest.raises(DataError, match=text):
             inspect_file(tmp_path / name)
 
 
@@ -129,7 +129,7 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "said", "hint"),
+    ("text", "encoding", "expected", "hint"),
     [
         (
             "timestamp,zone,load_mw,load_mw\n" + ROWS.replace("\n", ",1\n"),
@@ -166,10 +166,10 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
         ("\0\0\0\0", "utf-8", "is no text", "CSV"),
     ],
 )
-def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, said, hint):
+def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, expected, hint):
     with pytest.raises(DataError) as caught:
         inspect_file(csv(tmp_path, text, encoding))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert hint in str(caught.value.hint)
 
 
@@ -186,7 +186,7 @@ def test_blank_lines_count_as_rows_and_hold_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mapping", "said"),
+    ("mapping", "expected"),
     [
         ("zone: Z\nchannels: {load_mw: {from: lod_mw, required: true}}", "did you mean load_mw"),
         ("time: {column: timestmp}", "did you mean timestamp"),
@@ -196,9 +196,9 @@ def test_blank_lines_count_as_rows_and_hold_nothing(tmp_path):
         ("long: {name: nme, value: load_mw}", "nme"),
     ],
 )
-def test_a_name_that_the_file_does_not_have_is_answered_with_the_nearest(tmp_path, mapping, said):
+def test_a_name_that_the_file_does_not_have_is_answered_with_the_nearest(tmp_path, mapping, expected):
     path = csv(tmp_path, "timestamp,zone,load_mw\n" + ROWS)
-    with pytest.raises((DataError, ConfigError), match=said):
+    with pytest.raises((DataError, ConfigError), match=expected):
         inspect_file(path, parse_mapping(mapping, "m"))
 
 
@@ -209,7 +209,7 @@ def test_a_column_that_is_not_there_and_not_required_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("zone: NO", "YAML reads NO as false"),
         ("zone: 50", "write '50' in quotes"),
@@ -225,8 +225,8 @@ def test_a_column_that_is_not_there_and_not_required_is_said(tmp_path):
         ("- a", "must hold keys"),
     ],
 )
-def test_a_mistake_in_a_mapping_is_one_clear_line(text, said):
+def test_a_mistake_in_a_mapping_is_one_clear_line(text, expected):
     with pytest.raises(ConfigError) as caught:
         parse_mapping(text, "m.yaml")
-    assert said in f"{caught.value} | {caught.value.hint}"
+    assert expected in f"{caught.value} | {caught.value.hint}"
     assert "\n" not in str(caught.value)

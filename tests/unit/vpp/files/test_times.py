@@ -89,7 +89,7 @@ def test_each_form_gives_the_same_slots(tmp_path, form):
 
 
 @pytest.mark.parametrize(
-    ("stamps", "mapping", "said", "hint"),
+    ("stamps", "mapping", "expected", "hint"),
     [
         (FORMS["seconds"][0], "", "row 2: timestamp", "format: epoch_s"),
         (FORMS["milliseconds"][0], "", "row 2: timestamp", "format: epoch_ms"),
@@ -114,10 +114,10 @@ def test_each_form_gives_the_same_slots(tmp_path, form):
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_a_step_that_was_tried(tmp_path, stamps, mapping, said, hint):
+def test_what_cannot_be_read_is_refused_with_a_step_that_was_tried(tmp_path, stamps, mapping, expected, hint):
     with pytest.raises(DataError) as caught:
         inspect_file(file(tmp_path, stamps), parse_mapping(mapping, "m"))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert hint in str(caught.value.hint)
 
 

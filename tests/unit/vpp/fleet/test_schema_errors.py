@@ -17,7 +17,7 @@ def asset(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (
             asset("kind: battery, asset_id: b, energy_mwh: 0, charge_mw: 1, discharge_mw: 1"),
@@ -94,11 +94,11 @@ def asset(text):
         ),
     ],
 )
-def test_a_mistake_is_one_clear_line(text, said):
+def test_a_mistake_is_one_clear_line(text, expected):
     with pytest.raises(FleetError) as caught:
         parse_fleet(text, "fleet.yaml")
     message = f"{caught.value} | {caught.value.hint}"
-    assert said in message
+    assert expected in message
     assert "\n" not in str(caught.value)
     assert str(caught.value).count(";") <= 1
 

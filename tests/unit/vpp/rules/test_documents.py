@@ -55,15 +55,15 @@ def write_pdf(path: Path, pages: list[str]) -> None:
 def test_markdown_is_cut_at_numbered_headings(tmp_path: Path) -> None:
     path = tmp_path / "code.md"
     path.write_text(CODE)
-    found = read_document(path)
-    assert [(clause.clause, clause.title) for clause in found] == [
+    result = read_document(path)
+    assert [(clause.clause, clause.title) for clause in result] == [
         ("code", "Grid code of Ruritania"),
         ("4.2", "Ramp rates"),
         ("4.3", "Reactive power"),
         ("R7", "Reporting"),
     ]
-    assert found[1].text.startswith("A storage plant changes its output")
-    assert found[1].citation == "code.md 4.2"
+    assert result[1].text.startswith("A storage plant changes its output")
+    assert result[1].citation == "code.md 4.2"
 
 
 def test_html_loses_its_tags_and_scripts(tmp_path: Path) -> None:
@@ -113,12 +113,12 @@ def test_pdf_keeps_the_page(tmp_path: Path) -> None:
             "2.1 Frequency\nPlants stay connected for half an hour between 47.5 and 51.5 hertz.",
         ],
     )
-    found = read_document(path)
-    assert [(clause.clause, clause.title, clause.page) for clause in found] == [
+    result = read_document(path)
+    assert [(clause.clause, clause.title, clause.page) for clause in result] == [
         ("1.1", "Scope", 1),
         ("2.1", "Frequency", 2),
     ]
-    assert found[1].citation == "code.pdf 2.1 page 2"
+    assert result[1].citation == "code.pdf 2.1 page 2"
 
 
 def test_a_clause_goes_on_over_the_page(tmp_path: Path) -> None:
@@ -147,9 +147,9 @@ def test_a_wrapped_line_that_begins_with_a_quantity_is_no_heading(tmp_path: Path
 def test_long_text_is_cut_at_sentences(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Every plant obeys this long rule without end. " * 200)
-    found = read_document(path)
-    assert all(len(clause.text) <= MAX_CHARS and clause.text.endswith(".") for clause in found)
-    assert sum(clause.text.count("obeys") for clause in found) == 200
+    result = read_document(path)
+    assert all(len(clause.text) <= MAX_CHARS and clause.text.endswith(".") for clause in result)
+    assert sum(clause.text.count("obeys") for clause in result) == 200
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_any_text_is_cut_without_loss_of_length_limits(tmp_path_factory: pytest.
     path = tmp_path_factory.mktemp("any") / "any.txt"
     path.write_text(text, encoding="utf-8", errors="ignore")
     try:
-        found = read_document(path)
+        result = read_document(path)
     except DataError:
         return
-    assert all(0 < len(clause.text) <= MAX_CHARS for clause in found)
+    assert all(0 < len(clause.text) <= MAX_CHARS for clause in result)

@@ -70,9 +70,9 @@ def test_checks_of_plans_cite_shipped_clauses() -> None:
     checked = {clause.check for clause in shipped_clauses()} - {None}
     assert checked == {"limits", "delivery", "reserve", "cap", "ramp", "approval"}
     for name in ("limits", "assets", "soc", "reserve", "import_cap", "ramp", "order_life", "approval"):
-        found = clause_named(f"SITE.{name}")
-        assert found is not None
-        assert found.citation
+        result = clause_named(f"SITE.{name}")
+        assert result is not None
+        assert result.citation
     assert clause_named("nothing") is None
 
 

@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize(
-    ("which", "zone", "found"),
+    ("which", "zone", "expected"),
     [
         ("GB-1-0", None, "GB-1-0"),
         ("GB-3-1", None, "GB-3-1"),
@@ -56,8 +56,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         ("QLD1@2022-01-01T03:59", None, "QLD1-0-0"),
     ],
 )
-def test_names_that_people_have_for_a_decision(store: Store, which: str, zone: str | None, found: str) -> None:
-    assert find_decision(store, which, zone=zone).decision.decision_id == found
+def test_names_that_people_have_for_a_decision(store: Store, which: str, zone: str | None, expected: str) -> None:
+    assert find_decision(store, which, zone=zone).decision.decision_id == expected
 
 
 @pytest.mark.parametrize("which", ["GB@2022-01-01T00:10", "GB@2022-01-01T02:30", "XX@latest", "nope"])

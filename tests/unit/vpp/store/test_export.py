@@ -99,7 +99,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_came(
 ) -> None:
     monkeypatch.setattr("vpp.store.export.GROUP_ROWS", 30)
     rows = [forecast(i, h, i / 7 + h / 3, zone=zone) for zone in ("GB", "NSW1") for i in range(10) for h in (30, 60)]
-    found = []
+    result = []
     for name, order, chunk in (("a", rows, 1000), ("b", [*rows[::-1], *rows[:5]], 7)):
         monkeypatch.setattr("vpp.store.contract.CHUNK_ROWS", chunk)
         with open_store(Settings(data_dir=tmp_path / name)) as store:
@@ -107,8 +107,8 @@ def test_the_same_rows_give_the_same_bytes_however_they_came(
                 store.write("forecasts", [row])
             out = tmp_path / f"{name}.out"
             assert export(store, "forecasts", fmt, out) == 40
-        found.append(out.read_bytes())
-    assert found[0] == found[1]
+        result.append(out.read_bytes())
+    assert result[0] == result[1]
 
 
 def test_conditions(store: Store) -> None:

@@ -104,8 +104,8 @@ class TestLedger:
         wrong = list(ledger(0, "B1", 5.25, 50.0))
         wrong[12] += 3.0
         store.write("ledger", [tuple(wrong)])
-        found = ledger_errors(store)
-        assert (found.energy_mwh, found.money, found.revenue) == (2.0, 3.0, 0.0)
+        result = ledger_errors(store)
+        assert (result.energy_mwh, result.money, result.revenue) == (2.0, 3.0, 0.0)
 
 
 def test_missing_ends(store: Store) -> None:

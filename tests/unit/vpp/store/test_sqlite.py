@@ -186,10 +186,10 @@ class TestFile:
         with SqliteStore(path, "r1") as store:
             store.write("telemetry", [telemetry(0, 1.0), telemetry(1, 2.0)])
             connection = sqlite3.connect(path)
-            found = connection.execute(
+            result = connection.execute(
                 "SELECT run, zone, slot, load_mw FROM telemetry WHERE slot > '2022-01-01T00:00:00Z'"
             )
-            assert found.fetchall() == [("r1", "GB", "2022-01-01T00:30:00Z", 2.0)]
+            assert result.fetchall() == [("r1", "GB", "2022-01-01T00:30:00Z", 2.0)]
             connection.close()
 
     def test_ranges_use_the_primary_key(self, tmp_path: Path) -> None:

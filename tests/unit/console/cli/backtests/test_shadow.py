@@ -42,21 +42,21 @@ def asked(capsys: pytest.CaptureFixture[str], loop: Loop, *arguments: str) -> di
 
 def test_the_log_comes_back_in_the_order_in_which_it_ruled(loop: Loop) -> None:
     log = [m for m in stored_log(loop.store, PLANT) if isinstance(m, ActorBid | TraderBid | Order | Deadline)]
-    told = [m.action if isinstance(m, Order) else type(m).__name__ for m in log if not isinstance(m, TraderBid)]
+    message = [m.action if isinstance(m, Order) else type(m).__name__ for m in log if not isinstance(m, TraderBid)]
     one = "ActorBid"
-    assert told == [one, one, "target", one, "cancel", one, "hold", one, "cancel", one, "Deadline", one]
+    assert message == [one, one, "target", one, "cancel", one, "hold", one, "cancel", one, "Deadline", one]
 
 
 def test_the_control_is_the_live_plant(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    found = asked(capsys, loop, "--set", "service_factor=1")
-    assert found["exact"]
-    assert found["setpoints"] == 3 * 8
-    assert found["changed"] == {"service_factor": 1}
+    answer = asked(capsys, loop, "--set", "service_factor=1")
+    assert answer["exact"]
+    assert answer["setpoints"] == 3 * 8
+    assert answer["changed"] == {"service_factor": 1}
     stored = {row[0]: row[1] for row in loop.store.read("ledger", columns=("asset_id", "pnl"))}
     total = sum(row[0] for row in loop.store.read("ledger", columns=("pnl",)))
     assert set(stored) == {"bat", "gas", "shed", "zone"}
-    assert found["live"]["pnl"] == pytest.approx(total, abs=1e-9)
-    assert found["gain"] == pytest.approx(found["shadow"]["pnl"] - found["live"]["pnl"], abs=1e-9)
+    assert answer["live"]["pnl"] == pytest.approx(total, abs=1e-9)
+    assert answer["gain"] == pytest.approx(answer["shadow"]["pnl"] - answer["live"]["pnl"], abs=1e-9)
 
 
 def test_a_dearer_fuel_and_a_plant_without_a_trader_change_the_money(

@@ -34,23 +34,23 @@ def asked(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> 
 
 
 def test_the_newest_decision_is_explained_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = asked(capsys, folder, "explain")
-    story = "\n".join(told["story"])
-    assert told["for_slot"] == "2022-01-03T01:30:00Z"
+    answer = asked(capsys, folder, "explain")
+    story = "\n".join(answer["story"])
+    assert answer["for_slot"] == "2022-01-03T01:30:00Z"
     assert "water value" in story
     assert "discharging pays above" in story
     assert "actor: bid after 01:00 from model m1" in story
-    assert told["model_id"] == "m1"
+    assert answer["model_id"] == "m1"
     assert "hold h1 by ops: inspection" in story
-    assert {row["asset_id"] for row in told["setpoints"]} == {"bat", "gas", "shed"}
-    assert len({row["reason"].partition(":")[0] for row in told["setpoints"]}) == 3
+    assert {row["asset_id"] for row in answer["setpoints"]} == {"bat", "gas", "shed"}
+    assert len({row["reason"].partition(":")[0] for row in answer["setpoints"]}) == 3
 
 
 def test_a_binding_ramp_is_reported_with_its_hour_and_worth(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30")
-    assert told["binding"]
-    run = told["binding"][0]
-    line = next(line for line in told["story"] if " binding " in line)
+    answer = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30")
+    assert answer["binding"]
+    run = answer["binding"][0]
+    line = next(line for line in answer["story"] if " binding " in line)
     assert run["kind"] in line
     assert f"worth {run['worth_per_mw']:.0f} per MW" in line
     assert run["start"][11:16] in line
@@ -68,13 +68,13 @@ def test_a_decision_is_found_by_id_time_and_as_the_newest(folder: Path, capsys: 
 
 
 def test_why_not_reports_the_difference_item_by_item(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30", "--why-not", "charge 4 MW")
-    found = told["why_not"]
-    assert found["asked_mw"] == {"bat": -4.0}
-    assert found["power_mw"]["bat"] == pytest.approx(-4.0)
-    assert found["extra_cost"] > 0.0
-    assert found["extra_cost"] == pytest.approx(sum(found["items"].values()), abs=1e-9)
-    planned = next(row["power_mw"] for row in told["setpoints"] if row["asset_id"] == "bat")
+    answer = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30", "--why-not", "charge 4 MW")
+    result = answer["why_not"]
+    assert result["asked_mw"] == {"bat": -4.0}
+    assert result["power_mw"]["bat"] == pytest.approx(-4.0)
+    assert result["extra_cost"] > 0.0
+    assert result["extra_cost"] == pytest.approx(sum(result["items"].values()), abs=1e-9)
+    planned = next(row["power_mw"] for row in answer["setpoints"] if row["asset_id"] == "bat")
     same = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30", "--why-not", f"bat {planned} MW")
     assert same["why_not"]["extra_cost"] == pytest.approx(0.0, abs=0.05)
     assert main(["explain", f"{ZONE}@2022-01-03T00:30", "--why-not", "charge 4 MW", "--data-dir", str(folder)]) == 0
@@ -86,10 +86,10 @@ def test_every_decision_is_made_again_bit_for_bit(folder: Path, capsys: pytest.C
         ids = [row[0] for row in database.execute("select decision_id from decisions order by slot, revision")]
     assert len(ids) == 4
     for decision_id in ids:
-        found = asked(capsys, folder, "replay-decision", decision_id)
-        assert found["same"], found["departures"]
-        assert found["gone"] == []
-        assert "state of bat" in found["checked"]
+        answer = asked(capsys, folder, "replay-decision", decision_id)
+        assert answer["same"], answer["departures"]
+        assert answer["gone"] == []
+        assert "state of bat" in answer["checked"]
 
 
 def test_a_changed_record_or_input_fails_and_says_where(
@@ -103,10 +103,10 @@ def test_a_changed_record_or_input_fails_and_says_where(
         database.execute("update decisions set body = replace(body, '\"blind_slots\":0', '\"blind_slots\":1')")
         database.execute("update assets set soc = 0.25 where asset_id = 'bat'")
     assert main(["replay-decision", "--data-dir", str(other), "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert not found["same"]
-    assert [gap["where"] for gap in found["inputs"]] == ["state of bat.soc"]
-    assert any(gap["where"] == "decision_id" for gap in found["departures"])
+    printed = json.loads(capsys.readouterr().out)
+    assert not printed["same"]
+    assert [gap["where"] for gap in printed["inputs"]] == ["state of bat.soc"]
+    assert any(gap["where"] == "decision_id" for gap in printed["departures"])
     assert main(["replay-decision", "--data-dir", str(other)]) == 1
     assert "comes out otherwise" in capsys.readouterr().out
     assert main(["replay-decision", "--all", "--data-dir", str(other)]) == 1
@@ -131,8 +131,8 @@ def test_another_fleet_file_is_refused(folder: Path, tmp_path: Path, capsys: pyt
 def test_a_revision_is_reported_but_not_solved_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sqlite3.connect(folder / "store.sqlite") as database:
         (held,) = database.execute("select decision_id from decisions where revision = 1").fetchone()
-    told = asked(capsys, folder, "explain", held)
-    assert "hold by ops: inspection" in told["story"][0]
+    answer = asked(capsys, folder, "explain", held)
+    assert "hold by ops: inspection" in answer["story"][0]
     assert main(["explain", held, "--why-not", "rest", "--data-dir", str(folder)]) == 4
 
 

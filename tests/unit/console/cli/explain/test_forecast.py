@@ -46,13 +46,13 @@ def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixtur
     )
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    told = json.loads(captured.out)
-    total = told["now_mw"] + sum(part["mw"] for part in told["contributions"])
-    assert total == pytest.approx(told["forecast_mw"], abs=0.5)
-    assert told["horizon_min"] == 120
-    assert any("net load change" in part["feature"] for part in told["contributions"])
-    assert told["xgboost"]["weight"] == told["xgboost"]["gain"] == 0.0
-    assert "no weight" in told["xgboost"]["text"]
+    printed = json.loads(captured.out)
+    total = printed["now_mw"] + sum(part["mw"] for part in printed["contributions"])
+    assert total == pytest.approx(printed["forecast_mw"], abs=0.5)
+    assert printed["horizon_min"] == 120
+    assert any("net load change" in part["feature"] for part in printed["contributions"])
+    assert printed["xgboost"]["weight"] == printed["xgboost"]["gain"] == 0.0
+    assert "no weight" in printed["xgboost"]["text"]
 
 
 @pytest.mark.parametrize("horizon_min", [60, 600])
@@ -77,12 +77,12 @@ def test_the_parts_of_a_price_sum_to_it(place: Path, capsys: pytest.CaptureFixtu
     )
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    told = json.loads(captured.out)
-    total = told["usual_per_mwh"] + sum(part["per_mwh"] for part in told["contributions"])
-    assert total == pytest.approx(told["forecast_per_mwh"], abs=0.05)
-    sizes = [abs(part["per_mwh"]) for part in told["contributions"]]
+    printed = json.loads(captured.out)
+    total = printed["usual_per_mwh"] + sum(part["per_mwh"] for part in printed["contributions"])
+    assert total == pytest.approx(printed["forecast_per_mwh"], abs=0.05)
+    sizes = [abs(part["per_mwh"]) for part in printed["contributions"]]
     assert sizes == sorted(sizes, reverse=True)
-    assert any("price off its usual" in part["feature"] for part in told["contributions"])
+    assert any("price off its usual" in part["feature"] for part in printed["contributions"])
 
 
 def test_without_data_it_says_what_to_add(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

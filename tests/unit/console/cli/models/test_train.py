@@ -35,16 +35,16 @@ def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ("--data", str(place / "town.csv"))
-    ((first,), told) = vpp(place, capsys, "train", *data, "--until", "2021-03-12")
+    ((first,), message) = vpp(place, capsys, "train", *data, "--until", "2021-03-12")
     assert first["in_force"] is True
     assert first["verdict"]["against"] == "fallback"
     assert first["verdict"]["targets"]["price"]["gain"] > 0
-    assert "the next run starts with it" in told
+    assert "the next run starts with it" in message
 
-    ((second,), told) = vpp(place, capsys, "train", *data, "--until", "2021-03-19")
+    ((second,), message) = vpp(place, capsys, "train", *data, "--until", "2021-03-19")
     assert second["in_force"] is False
     assert second["verdict"]["against"] == first["model_id"]
-    assert f"vpp models promote {second['model_id']}" in told
+    assert f"vpp models promote {second['model_id']}" in message
 
     rows, _ = vpp(place, capsys, "models", "list")
     assert [(row["model_id"], row["in_force"]) for row in rows] == [
@@ -53,26 +53,26 @@ def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
     ]
     shown, _ = vpp(place, capsys, "models", "show", second["model_id"])
     assert shown["verdict"] == second["verdict"]
-    promoted, told = vpp(place, capsys, "models", "promote", second["model_id"])
+    promoted, message = vpp(place, capsys, "models", "promote", second["model_id"])
     assert promoted["in_force"] is True
-    assert "the next run starts with it" in told
+    assert "the next run starts with it" in message
     back, _ = vpp(place, capsys, "models", "rollback", "TOWN")
     assert (back["model_id"], back["in_force"]) == (first["model_id"], True)
-    _, told = vpp(place, capsys, "models", "rollback", "TOWN", code=1)
-    assert "no earlier model" in told
+    _, message = vpp(place, capsys, "models", "rollback", "TOWN", code=1)
+    assert "no earlier model" in message
 
 
 def test_too_few_rows_are_an_error_with_the_next_step(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, told = vpp(place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-01-03", code=1)
-    assert "too few to train on" in told
-    assert "at least four weeks" in told
+    _, message = vpp(place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-01-03", code=1)
+    assert "too few to train on" in message
+    assert "at least four weeks" in message
 
 
 def test_one_end_and_a_schedule_contradict(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, told = vpp(
+    _, message = vpp(
         place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-03-12", "--every", "7d", code=2
     )
-    assert "--every" in told
+    assert "--every" in message
 
 
 def test_a_schedule_goes_on_after_a_round_that_failed_and_ends_on_a_signal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,10 +75,10 @@ def test_role_of_a_channel(channel: str, role: str | None):
 def test_under_load_only_wind_is_that_of_the_day_before():
     hours = np.arange(71, dtype=float)
     table = _table(71, load_forecast_da_mw=hours + 1000, wind_forecast_da_mw=hours)
-    known = as_known(table, "load_only")
-    assert np.array_equal(known.load, table.load)
-    assert np.array_equal(known.renewables[1], table.renewables[0])
-    assert np.isnan(known.renewables[0]).all()
+    reference = as_known(table, "load_only")
+    assert np.array_equal(reference.load, table.load)
+    assert np.array_equal(reference.renewables[1], table.renewables[0])
+    assert np.isnan(reference.renewables[0]).all()
 
 
 def test_two_days_ahead_no_forecast_of_the_day_is_read():

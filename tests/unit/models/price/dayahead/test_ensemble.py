@@ -60,6 +60,6 @@ def test_a_feature_says_what_its_name_does(table, name):
         "load_+2h": load[row, np.minimum(np.arange(24) + 2, 23)] - load[row],
         "FR_residual_vs_ref": other[row] - reference,
     }[name]
-    found = features.values[row][:, features.names.index(name)]
+    result = features.values[row][:, features.names.index(name)]
     assert np.isfinite(wanted).all()
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(result, wanted, rtol=1e-12, atol=1e-9)

@@ -15,8 +15,8 @@ def test_trailing_quantiles_are_those_of_numpy_to_the_bit(seed: int, days: int, 
     chance = np.random.default_rng(seed)
     values = np.round(chance.normal(scale=5.0, size=(14, 24)), int(chance.integers(0, 3)))
     values[chance.random(values.shape) < missing] = np.nan
-    found = trailing_quantiles(values, days, LEVELS)
+    result = trailing_quantiles(values, days, LEVELS)
     for row in range(len(values)):
         past = values[max(0, row - days) : row]
         wanted = np.nanquantile(past, LEVELS) if np.isfinite(past).any() else np.full(len(LEVELS), np.nan)
-        np.testing.assert_array_equal(found[:, row], wanted)
+        np.testing.assert_array_equal(result[:, row], wanted)

@@ -25,30 +25,30 @@ def until(data: PriceSeries, n: int) -> PriceSeries:
     return replace(data, prices=data.prices[:n], sides=np.ascontiguousarray(data.sides[:, :n]), **clock)
 
 
-def assert_same(found: LevelRows, wanted: LevelRows) -> None:
+def assert_same(rows: LevelRows, wanted: LevelRows) -> None:
     for name in (field.name for field in fields(LevelRows)):
-        assert np.array_equal(getattr(found, name), getattr(wanted, name), equal_nan=True), name
+        assert np.array_equal(getattr(rows, name), getattr(wanted, name), equal_nan=True), name
 
 
 def test_profiles_that_serve_on_give_the_rows_of_training(data: PriceSeries) -> None:
     steps = np.arange(1, 25)
-    kept = DayProfiles(BANK, len(data.sides), 60)
+    saved = DayProfiles(BANK, len(data.sides), 60)
     origins = np.arange(31 * 24 + 5, 35 * 24)
     wanted = [level_rows(data, origins, steps, settings) for settings in BANK]
     for n, t in enumerate(origins):
-        for found, rows in zip(bank_rows(until(data, int(t) + 1), steps, kept), wanted, strict=True):
-            assert_same(found, rows.take(np.arange(origins.size) == n))
+        for result, rows in zip(bank_rows(until(data, int(t) + 1), steps, saved), wanted, strict=True):
+            assert_same(result, rows.take(np.arange(origins.size) == n))
 
 
 def test_a_past_value_that_changes_later_in_the_day_makes_new_profiles(data: PriceSeries) -> None:
     steps, t = np.arange(1, 25), 31 * 24 + 5
-    kept = DayProfiles(BANK, len(data.sides), 60)
-    before = bank_rows(until(data, t + 1), steps, kept)
+    saved = DayProfiles(BANK, len(data.sides), 60)
+    before = bank_rows(until(data, t + 1), steps, saved)
     for name in ("prices", "sides"):
         changed = getattr(data, name).copy()
         changed[..., 29 * 24 + 2] += 30.0
         other = replace(data, **{name: changed})
-        found = bank_rows(until(other, t + 2), steps, kept)
+        result = bank_rows(until(other, t + 2), steps, saved)
         for k, settings in enumerate(BANK):
-            assert_same(found[k], level_rows(until(other, t + 2), np.array([t + 1]), steps, settings))
-        assert not np.array_equal(found[0].features, before[0].features)
+            assert_same(result[k], level_rows(until(other, t + 2), np.array([t + 1]), steps, settings))
+        assert not np.array_equal(result[0].features, before[0].features)

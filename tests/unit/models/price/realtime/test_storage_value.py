@@ -91,7 +91,9 @@ def test_a_margin_tells_whether_the_next_slot_is_dearer_than_what_stored_energy_
     made = world.slopes(margin, world.rows)
     assert (np.diff(made, axis=1) <= 0.0).all()
     actual = world.data.prices[world.rows.origins + 1]
-    known = np.isfinite(actual)
+    reference = np.isfinite(actual)
     worth = world.slopes(model, world.rows)[:, 1]
-    assert np.corrcoef(made[known, 1], (worth - actual)[known])[0, 1] > 0.8
-    assert abs(float(np.mean(made[known, 1] - (worth - actual)[known]))) < 0.2 * float(np.std(actual[known]))
+    assert np.corrcoef(made[reference, 1], (worth - actual)[reference])[0, 1] > 0.8
+    assert abs(float(np.mean(made[reference, 1] - (worth - actual)[reference]))) < 0.2 * float(
+        np.std(actual[reference])
+    )

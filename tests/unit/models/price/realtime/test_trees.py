@@ -96,18 +96,18 @@ def test_a_forecast_that_was_not_out_yet_changes_no_training_row(frame):
 
 def test_the_slot_ring_is_deep_enough(frame, part):
     now = datetime(2024, 5, 10, 12, tzinfo=UTC)
-    known = _known(frame, now)
+    reference = _known(frame, now)
     slot = int(now.timestamp()) // 3600 - 1
     ring = SlotRing(british().step, depth_days, max_days=MAX_DEPTH_DAYS)
     first = int(frame.index[0].timestamp()) // 3600
     for i in range(slot - first + 1):
         ring.advance(first + i)
         for name in ("price_per_mwh", "load_mw"):
-            ring.put(name, first + i, known[name].iloc[i])
+            ring.put(name, first + i, reference[name].iloc[i])
     for name in ("national_demand_forecast_da_mw", "transmission_wind_forecast_da_mw"):
         for i in range(slot - first - 40 * 24, slot - first + 36):
-            ring.put(name, first + i, known[name].iloc[i])
-    a, b = part.forecast(ring, slot), part.forecast(FrameRing(known, 60), slot)
+            ring.put(name, first + i, reference[name].iloc[i])
+    a, b = part.forecast(ring, slot), part.forecast(FrameRing(reference, 60), slot)
     assert np.array_equal(a.quantiles, b.quantiles)
 
 

@@ -20,13 +20,13 @@ FORECAST = "load_forecast_da_mw"
 
 
 def zone(name: str = "GB", step_min: int = 30) -> Zone:
-    known = find_zone(name)
-    assert known is not None
-    return known.model_copy(update={"channels": (LOAD, WIND, PRICE, FORECAST), "step_min": step_min})
+    reference = find_zone(name)
+    assert reference is not None
+    return reference.model_copy(update={"channels": (LOAD, WIND, PRICE, FORECAST), "step_min": step_min})
 
 
-def issue(channel: str, slot: datetime, value: float | None, known: datetime, step_min: int = 30) -> Issue:
-    return Issue(channel=channel, available_at=known, first_slot=slot, step_min=step_min, values=(value,))
+def issue(channel: str, slot: datetime, value: float | None, known_at: datetime, step_min: int = 30) -> Issue:
+    return Issue(channel=channel, available_at=known_at, first_slot=slot, step_min=step_min, values=(value,))
 
 
 def order(book: IssueBook, of: Zone | None = None, sent_until: datetime | None = None) -> FeedOrder:
@@ -42,9 +42,9 @@ def order(book: IssueBook, of: Zone | None = None, sent_until: datetime | None =
 
 
 def measured(book: IssueBook, slot: datetime, lag_min: float = 0.0, load: float = 100.0) -> None:
-    known = slot + STEP + timedelta(minutes=lag_min)
-    book.add(issue(LOAD, slot, load, known))
-    book.add(issue(WIND, slot, 10.0, known))
+    reference = slot + STEP + timedelta(minutes=lag_min)
+    book.add(issue(LOAD, slot, load, reference))
+    book.add(issue(WIND, slot, 10.0, reference))
 
 
 def observed(records: list[Raw]) -> list[tuple[datetime, dict[str, float | None], datetime | None]]:
