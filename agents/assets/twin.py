@@ -62,7 +62,14 @@ def deliver(
 
 
 def delivered_mw(asset: Asset, state: AssetState, setpoints_mw: Sequence[float], hours: float) -> list[float]:
-    """Return the power that an available asset delivers at each of several finite setpoints (MW); as ``deliver``."""
+    """Return the power (MW) that an available asset delivers at each of several setpoints; as ``deliver``.
+
+    Args:
+        asset: The asset.
+        state: Its state at the start.
+        setpoints_mw: Wanted powers, each finite.
+        hours: Length of the interval, > 0.
+    """
     kind, interval = type_of(asset), Interval(hours)
     return [kind.deliver(asset, state, wanted, interval).power_mw for wanted in setpoints_mw]
 

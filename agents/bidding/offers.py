@@ -20,7 +20,14 @@ BLOCKS = 10
 
 
 def acted_on_per_mwh(expected_per_mwh: float, price_per_mwh: float, trust: float, *, fixed: bool) -> float:
-    """Return the price that an offer acts on when ``price_per_mwh`` is seen; parameters as in ``Offer``."""
+    """Return the price per MWh that an offer acts on.
+
+    Args:
+        expected_per_mwh: Expected price of the slot.
+        price_per_mwh: The price that is observed.
+        trust: How far an observed price moves the one acted on.
+        fixed: Whether the offer does not wait for a price.
+    """
     observed_per_mwh = expected_per_mwh if fixed else price_per_mwh
     return expected_per_mwh + trust * (observed_per_mwh - expected_per_mwh)
 

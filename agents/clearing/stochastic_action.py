@@ -173,8 +173,8 @@ def best_actions(  # noqa: PLR0913, PLR0917
         battery: The battery.
         grids: The grids.
         first: Expected cost after the slot at the first end, money, shape (E, Q); between two it is interpolated.
-        middle: The same in the middle.
-        last: The same at the last end.
+        middle: The same in the middle, shape (E, Q).
+        last: The same at the last end, shape (E, Q).
     """
     powers = np.empty(len(places))
     for k in range(len(places)):

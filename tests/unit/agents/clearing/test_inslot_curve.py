@@ -12,7 +12,7 @@ from agents.assets.state import AssetState
 from agents.assets.twin import deliver
 from agents.clearing.inslot_curve import aggregated, curve, follow, share_out, with_curve
 from agents.clearing.problem import ClearingInputs, Effort, clearing_problem, seen
-from agents.clearing.solve import committed, solve
+from agents.clearing.solve import committed, committed_powers, solve
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 from vpp.fleet.assets import Battery
 
@@ -30,6 +30,16 @@ def test_each_point_is_the_second_pass_at_its_net_load() -> None:
         again = committed(seen(problem, plan, float(plan.curve_net_mw[k])), plan)
         assert plan.curve_mw[0, k] == pytest.approx(again.power_mw[0, 0])
     assert (plan.curve_mw[1:] == 0).all()
+
+
+def test_powers_alone_are_those_of_the_whole_second_pass_to_the_bit() -> None:
+    problem = evening_problem(grid_zone(BATTERY, PEAKER, LOAD))
+    plan = solve(problem)
+    dearer = replace(problem, price_per_mwh=2.0 * problem.price_per_mwh)
+    powers = committed_powers(dearer, plan)
+    assert powers is not None
+    assert powers.tolist() == committed(dearer, plan).power_mw[:, 0].tolist()
+    assert committed_powers(replace(dearer, effort=Effort(simplex_iterations=1)), plan) is None
 
 
 def test_a_passing_rise_of_net_load_never_asks_the_battery_to_charge_more() -> None:
