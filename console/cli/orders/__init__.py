@@ -1,1 +1,1 @@
-"""Commands on orders: plans with their approval, holds, and the lives of orders."""
+"""Commands on orders: plans with their approval, holds, the lives of orders; and `vpp reload` of the fleet."""
