@@ -99,10 +99,10 @@ function why(ctx, found, scale) {
   return panel(
     { "data-key": "why" },
     head("What the forecast rests on", shown?.parts ? `made at ${hm(shown.from)}, ${ahead(shown.horizon_min)} ahead` : null),
-    h("p", {}, segments("Hours ahead", horizons.map((one) => [one, ahead(one)]), shown?.horizon ?? null, ask)),
-    !shown ? h("p", { class: "quiet" }, "Choose how far ahead: each feature of the model is shown with what it adds.") : null,
-    shown?.busy ? h("p", { class: "quiet" }, "Being computed…") : null,
-    shown?.error ? h("p", { class: "quiet" }, shown.error) : null,
+    h("div", {}, segments("Hours ahead", horizons.map((one) => [one, ahead(one)]), shown?.horizon ?? null, ask)),
+    !shown ? h("p", { class: "note" }, "Choose how far ahead: each feature of the model is shown with what it adds.") : null,
+    shown?.busy ? h("p", { class: "note" }, "Being computed…") : null,
+    shown?.error ? h("p", { class: "note" }, shown.error) : null,
     shown?.parts
       ? [
           h("p", { class: "note" }, `${net ? "Net load now" : "Usual price of that hour"} ${value(shown.base)}`),

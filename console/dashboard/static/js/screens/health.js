@@ -146,7 +146,7 @@ function skill(ctx) {
     { "data-key": "skill" },
     head("Forecast error by horizon", `net load of ${ctx.frame.zone}, ${ctx.body.power.unit}`),
     rows.length > 1
-      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns(ctx.body.power) })]
+      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns(ctx.body.power).filter((one) => one.name !== "Scored") })]
       : h("p", { class: "quiet" }, "No scores yet."),
   );
 }

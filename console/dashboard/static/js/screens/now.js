@@ -80,7 +80,7 @@ export const firstOffer = (ends) => `The first offer ends in ${countdown((new Da
 
 function values(ctx) {
   const { values: v } = ctx.body;
-  const cells = [importValue(v.import), plantValue(v.plant), v.battery ? batteryValue(v.battery) : null, priceValue(v.price, ctx.frame.currency), moneyValue(v.money, ctx.frame.currency)].filter(Boolean);
+  const cells = [importValue(v.import, ctx.narrow), plantValue(v.plant), v.battery ? batteryValue(v.battery) : null, priceValue(v.price, ctx.frame.currency), moneyValue(v.money, ctx.frame.currency)].filter(Boolean);
   return h("section", { class: "panel values", "aria-label": "Values", "data-count": cells.length, "data-key": "values" }, cells);
 }
 
@@ -95,12 +95,12 @@ function value({ label, limit, big, unit, bar, next }) {
   );
 }
 
-function importValue(v) {
+function importValue(v, narrow) {
   const top = Math.max(v.cap_mw * 1.07 || 0, v.mw || 0, v.next_mw || 0);
   const ramp = none(v.ramp_mw) || none(v.ramp_limit_mw) ? "" : `, ramp ${signedPower(v.ramp_mw)} of ±${power(v.ramp_limit_mw, v.ramp_limit_mw % 1 ? 1 : 0)} ${powerUnit()}`;
   const last = v.last ? `last ${power(v.last.mw)} ${powerUnit()}, ${span(v.last.slot, v.last.end)}` : "";
   return value({
-    label: "Import from the grid",
+    label: narrow ? "Grid import" : "Import from the grid",
     limit: none(v.cap_mw) ? "" : `cap ${power(v.cap_mw, v.cap_mw % 1 ? 1 : 0)}`,
     big: power(v.mw),
     unit: powerUnit(),
@@ -225,7 +225,7 @@ function side(body, frame, ctx) {
     ),
     panel(
       { class: "grow", "data-key": "alarms" },
-      head("Alarms and notes", "24 h", ctx.may.operate ? h("button", { type: "button", class: "link", "data-maintenance": true, onclick: () => ctx.sheet("maintenance") }, "Plan maintenance…") : null),
+      head("Alarms and notes", "24 h", ctx.may.operate ? h("button", { type: "button", class: "link", "data-maintenance": true, onclick: () => ctx.sheet("maintenance") }, "Maintenance…") : null),
       body.alarms.length || frame.hold
         ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Alarms and notes of 24 hours" }, frame.hold ? holdLine(frame) : null, body.alarms.map((one) => alarmLine(one, ctx)))
         : h("p", { class: "quiet" }, "None in 24 h."),
