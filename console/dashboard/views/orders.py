@@ -281,7 +281,8 @@ def audit(moment: Moment) -> list[dict[str, Any]]:
         limit=AUDIT_ROWS * 3,
         columns=("at", "principal", "action", "verdict", "audit_id"),
     ).dicts()
-    acts = [row for row in rows if not row["action"].startswith("mcp:")]
+    # Calls of tools and steps of the agent have places of their own.
+    acts = [row for row in rows if not row["action"].startswith(("mcp:", "agent:"))]
     return [
         {
             "at": row["at"],
@@ -308,6 +309,9 @@ def _act_words(action: str, verdict: str) -> str:
         "hold": "sent a hold",
         "release": "sent a release",
         "ask": "asked a person",
+        "alert:acknowledge": "acknowledged an alert",
+        "alert:silence": "silenced alerts",
+        "alert:maintenance": "planned maintenance",
     }.get(act, act)
 
 
