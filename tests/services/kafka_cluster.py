@@ -25,8 +25,12 @@ SETTINGS = {
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "3",
     "transaction.state.log.min.isr": "2",
+    # Three nodes share the machine with the plant: a slow answer is not yet a lost node.
+    "controller.quorum.request.timeout.ms": "10000",
+    "controller.quorum.election.timeout.ms": "5000",
+    "controller.quorum.fetch.timeout.ms": "10000",
     "broker.heartbeat.interval.ms": "1000",
-    "broker.session.timeout.ms": "5000",
+    "broker.session.timeout.ms": "9000",
 }
 
 
@@ -99,7 +103,7 @@ class KafkaCluster:
                 [*command, "-cp", f"{self._libs}/*", program, *arguments, str(settings)], stdout=log, stderr=log
             )
 
-    def _wait(self, node: int, until_s: float = 90.0) -> None:
+    def _wait(self, node: int, until_s: float = 240.0) -> None:
         deadline = time.monotonic() + until_s
         log = self._folder / str(node) / "log"
         while "Kafka Server started" not in log.read_text(errors="replace"):
