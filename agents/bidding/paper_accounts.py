@@ -45,9 +45,10 @@ class Rule(StrEnum):
         return Rule.CONTINGENT if market.contingent_bids and not market.rule.by_auction else Rule.SCHEDULE
 
 
-class Account(msgspec.Struct):
+class Account(msgspec.Struct, omit_defaults=True):
     """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
 
+    ``planned_mwh``: stored energy after the next slot, where no price changes it any more (``plan_fixed``).
     ``value``: values of stored energy after the next slot as float32, so state stays small; empty: it rests. The
     rest is as in ``Offer``.
     """
@@ -59,6 +60,7 @@ class Account(msgspec.Struct):
     expected: float = 0.0
     trust: float = 1.0
     fixed: bool = False
+    planned_mwh: float | None = None
 
 
 class Book(msgspec.Struct):
@@ -160,3 +162,30 @@ def place(book: Book, name: str, offer: Offer) -> None:
     account = book.accounts[name]
     account.value, account.expected = offer.value.astype(np.float32).tobytes(), offer.expected_per_mwh
     account.trust, account.fixed = offer.trust, offer.fixed
+
+
+def plan_fixed(book: Book, battery: UnitBattery, hours: float) -> None:
+    """Turn fixed offers of the next slot into the stored energy that they come to: one number in place of a curve.
+
+    Args:
+        book: The accounts; changed in place.
+        battery: What they trade with.
+        hours: Length of the slot.
+    """
+    cell = battery.cell()
+    for account in book.accounts.values():
+        if account.fixed and account.value:
+            value = np.frombuffer(account.value, dtype=np.float32).astype(np.float64)
+            offer = Offer(value, account.expected, account.trust, fixed=True)
+            account.planned_mwh = offer.move(account.expected, hours, account.stored_mwh, cell)
+            account.value = b""
+
+
+def settle_planned(book: Book, battery: UnitBattery, price: float | None) -> None:
+    """Let the accounts with a plan deliver it, at the actual price; without a price they rest."""
+    cell = battery.cell()
+    for account in book.accounts.values():
+        planned, account.planned_mwh = account.planned_mwh, None
+        if planned is not None and price is not None:
+            account.day_profit += storage_dp.cash((planned - account.stored_mwh) / cell[0], price, cell)
+            account.stored_mwh = min(max(planned, 0.0), battery.energy_mwh)

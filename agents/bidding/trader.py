@@ -119,7 +119,9 @@ class TraderReducer:
         return [Output("bids", bid)]
 
     def _settle_paper(self, book: Book, forecast: Forecast) -> None:
-        paper_accounts.settle(book, self._battery, forecast.observation.values.get(PRICE), self._step.hours)
+        price = forecast.observation.values.get(PRICE)
+        paper_accounts.settle_planned(book, self._battery, price)
+        paper_accounts.settle(book, self._battery, price, self._step.hours)
         paper_accounts.turn_day(book, self._local_day(forecast.slot))
 
     def _local_day(self, slot: datetime) -> int:
@@ -128,6 +130,7 @@ class TraderReducer:
     def _bid(self, book: Book, forecast: Forecast, prices: Prices) -> TraderBid:
         hours = np.diff(np.array([0, *prices.horizon_min], dtype=float)) / 60.0
         mixed = expert_mix.mixed(book, self._battery, prices.experts, _worths(forecast), hours, self._rule)
+        paper_accounts.plan_fixed(book, self._battery, self._step.hours)
         offers, weights = mixed.offers, mixed.weights
         price = self._shrunk(mixed.prices, prices.published)
         values = stored_values(mixed.prices)
