@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "vpp": {"vpp.numerics.arrays", "vpp.settings"},
     "vpp.settings": set(),
     "vpp.messages": set(),
-    "vpp.streams": {"vpp.messages", "vpp.settings"},
+    "vpp.streams": {"vpp.messages", "vpp.numerics", "vpp.settings"},
     "vpp.fleet": {"vpp.numerics.arrays", "vpp.settings"},
     "vpp.files": {"vpp.fleet", "vpp.numerics.arrays"},
     "vpp.feeds": {"vpp.fleet", "vpp.files", "vpp.settings"},

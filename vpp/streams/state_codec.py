@@ -144,7 +144,7 @@ class ArrayCodec:
 
     def __init__(self, shape: str, *like: npt.NDArray[Any], bits: int | Sequence[int] = FLOAT32_BITS) -> None:
         each = bits if isinstance(bits, Sequence) else [bits] * len(like)
-        self._parts = [_Part(array, own) for array, own in zip(like, each, strict=True)]
+        self._parts = [_PackedArray(array, own) for array, own in zip(like, each, strict=True)]
         self._shape = " ".join([shape, *(part.name for part in self._parts)])
 
     def pack(self, *arrays: npt.NDArray[Any]) -> bytes:
@@ -170,7 +170,7 @@ class ArrayCodec:
         return True
 
 
-class _Part:
+class _PackedArray:
     """One array of an ``ArrayCodec``."""
 
     def __init__(self, like: npt.NDArray[Any], bits: int) -> None:
@@ -195,8 +195,8 @@ class _Part:
         codes = np.cumsum(rows, axis=1).reshape(self._shape)
         if not self._is_float:
             return codes.astype(self._type)
-        kept = codes.astype(np.int32)
-        return _in_order((kept << self._dropped) | ((kept >> 31) & ((1 << self._dropped) - 1))).view(np.float32)
+        high = codes.astype(np.int32)
+        return _in_order((high << self._dropped) | ((high >> 31) & ((1 << self._dropped) - 1))).view(np.float32)
 
 
 def _in_order(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
