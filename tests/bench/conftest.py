@@ -27,6 +27,16 @@ from vpp.files.zone_fitting import zone_for
 from vpp.fleet.lookup import write_fleet
 
 
+@pytest.fixture(scope="session", autouse=True)
+def figures() -> Iterator[None]:
+    """Print and write what the benchmarks measured."""
+    yield
+    text = json.dumps(RESULTS, indent=1)
+    print("\n" + text)
+    if out := os.environ.get("BENCH_OUT"):
+        Path(out).write_text(text)
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = make_place(tmp_path_factory.mktemp("bench"))
@@ -56,10 +66,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with EmbeddedBroker(settings.data_dir / "logs" / "broker.log") as broker:
             kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.address, "embedded": True})
             yield settings.model_copy(update={"kafka": kafka}), zones, messages
-    text = json.dumps(RESULTS, indent=1)
-    print("\n" + text)
-    if out := os.environ.get("BENCH_OUT"):
-        Path(out).write_text(text)
 
 
 @pytest.fixture(scope="session")
