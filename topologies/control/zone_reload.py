@@ -134,7 +134,7 @@ def _answer(store: Store, change: ZoneChange) -> Audit:
     while time.monotonic() < end:
         rows = store.read(AUDIT, zone=change.zone, filters={"audit_id": audit_id(change)}, limit=1).dicts()
         if rows:
-            return Audit(**rows[0])
+            return Audit(**{name: rows[0][name] for name in Audit.__struct_fields__})
         time.sleep(_PAUSE_S)
     raise UnreachableError(
         f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",
