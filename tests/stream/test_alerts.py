@@ -80,7 +80,7 @@ def test_alerts_are_reported_through_faults_and_a_kill(tmp_path: Path) -> None:
             wait_for(lambda: len(kinds(place, "notice")) == 6, place)
         finally:
             end(first, signal.SIGKILL)
-        text = place.said()
+        first_output = place.said()
         post(ALERTS.name, alert("a4", AlertCode.REFLEX, severity="critical"))
         post(ALERTS.name, alert("a5"))
         post(ALERTS.name, taken_on("a5", datetime.now(UTC)))
@@ -95,7 +95,7 @@ def test_alerts_are_reported_through_faults_and_a_kill(tmp_path: Path) -> None:
         assert hook.tried - len(hook.messages) == 1
         assert len(hook.messages) <= 4
         assert "[CRITICAL] Z: no plan, reflex active" in hook.titles()
-        secrets = text + place.said() + "".join(text for _, text in hook.messages)
+        secrets = first_output + place.said() + "".join(text for _, text in hook.messages)
         assert "s3cretword" not in secrets
         assert "T0KENT0KEN" not in secrets
 

@@ -250,8 +250,8 @@ def _scored(score: GridScore) -> dict[str, Any]:
 
 def _costs(runs: Mapping[str, list[GridRun]]) -> dict[str, dict[str, float]]:
     return {
-        name: {item: round(sum(run.costs[item] for run in run), 2) + 0.0 for item in run[0].costs}
-        for name, run in runs.items()
+        name: {item: round(sum(week.costs[item] for week in weeks), 2) + 0.0 for item in weeks[0].costs}
+        for name, weeks in runs.items()
     }
 
 

@@ -77,9 +77,9 @@ async def test_no_answer_carries_what_a_terminal_or_a_parser_would_obey(context:
     async with Client(build_server(context), mode=mode) as client:
         for tool, arguments in TOOLS:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
-            text = [result.content[0].text] if result.is_error else list(texts(result.structured_content))
-            assert [text for text in text if not text.isprintable()] == [], tool
-            assert max(map(len, text), default=0) <= 1300, tool
+            answers = [result.content[0].text] if result.is_error else list(texts(result.structured_content))
+            assert [text for text in answers if not text.isprintable()] == [], tool
+            assert max(map(len, answers), default=0) <= 1300, tool
         status = (await client.read_resource("grid://status"))[0].text
         assert status.isprintable()
 

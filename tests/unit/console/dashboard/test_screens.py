@@ -206,8 +206,8 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
         f"Approved by {acts_of(loop).principal}",
         f"Sent by {acts_of(loop).principal}",
     ]
-    screen = (await body(acting, "now"))["body"]["next"]["battery"]
-    assert screen == pytest.approx(2.0, abs=0.05)
+    next_mw = (await body(acting, "now"))["body"]["next"]["battery"]
+    assert next_mw == pytest.approx(2.0, abs=0.05)
     assert {row["act"] for row in screen["audit"]} == {"proposed", "approved", "sent", "admitted"}
 
 

@@ -37,15 +37,15 @@ async def ask(context: ReadContext, tool: str, mode: Any = "auto", **arguments: 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_backtest_tells_its_progress_and_keeps_a_report(context: ReadContext, mode: Any) -> None:
-    message: list[float] = []
+    shares: list[float] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
-        message.append(done)
+        shares.append(done)
 
     async with Client(build_server(context), mode=mode, progress_handler=progress) as client:
         done = (await client.call_tool("run_backtest", {"policy": "joint"})).structured_content
         report = (await client.read_resource(done["report"]))[0].text
-    assert message == [1.0]
+    assert shares == [1.0]
     assert done["slots"] == SLOTS - 1
     assert [run["name"] for run in done["runs"]] == ["joint", "no_action", "perfect_foresight"]
     assert done["runs"][2]["cost"] <= done["runs"][0]["cost"] + 0.01

@@ -100,9 +100,7 @@ def test_a_forged_slot_carries_what_was_measured_what_is_used_and_why(attacked: 
 
 
 def test_a_calm_slot_says_nothing_of_trust(attacked: list[Output]) -> None:
-    calm = [
-        forecasts for forecasts in forecasts(attacked)[:ATTACKED] if forecasts.verdict is None and not forecasts.trust
-    ]
+    calm = [forecast for forecast in forecasts(attacked)[:ATTACKED] if forecast.verdict is None and not forecast.trust]
     assert len(calm) > ATTACKED // 2
     assert b"verdict" not in encode(calm[0])
     assert calm[0].believed is calm[0].observation
@@ -134,7 +132,7 @@ def test_a_missing_channel_is_said_to_be_missing_and_nothing_enters_in_its_place
     whole = sent[at]
     assert isinstance(whole, SlotClosed)
     sent[at] = msgspec.structs.replace(whole, values={**whole.values, LOAD: None}, net_load_mw=None)
-    said = next(forecasts for forecasts in forecasts(run(sent[: at + 1])[0]) if forecasts.slot == whole.slot)
+    said = next(forecast for forecast in forecasts(run(sent[: at + 1])[0]) if forecast.slot == whole.slot)
     assert said.verdict is not None
     assert said.verdict.cause is Cause.LATE_OR_MISSING
     assert said.used == {}

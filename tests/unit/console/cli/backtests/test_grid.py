@@ -34,7 +34,7 @@ def answer_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple
 
 def test_figures_and_a_report_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_history(tmp_path / "town.csv", 120)
-    code, answer, answer = answer_of(
+    code, answer, report = answer_of(
         [
             "--data",
             str(data),
@@ -53,7 +53,7 @@ def test_figures_and_a_report_are_written(tmp_path: Path, capsys: pytest.Capture
         ],
         capsys,
     )
-    assert code == 0, answer
+    assert code == 0, report
     figures = json.loads(answer)
     assert {"score", "worst_week_score", "cap_breaches", "ramp_breach_pct", "ramp_events", "baselines"} <= set(figures)
     assert (figures["zone"], figures["weeks"], figures["tick_min"]) == ("TOWN", 1, None)
@@ -61,19 +61,19 @@ def test_figures_and_a_report_are_written(tmp_path: Path, capsys: pytest.Capture
     assert 0.0 < figures["score"] <= 100.0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
     assert "<svg" in (tmp_path / "out" / "report.html").read_text()
-    assert "default fleet" in answer
+    assert "default fleet" in report
 
 
 def test_rows_finer_than_the_fleet_s_slots_become_ticks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_history(tmp_path / "fine.csv", 60)
     arguments = ["--data", str(data), *RANGE, "--train-to", "2025-01-05", "--refit", "none", "--compare", "none"]
-    code, answer, answer = answer_of([*arguments, "--step-min", "120", "--json"], capsys)
-    assert code == 0, answer
+    code, answer, report = answer_of([*arguments, "--step-min", "120", "--json"], capsys)
+    assert code == 0, report
     figures = json.loads(answer)
     assert (figures["step_min"], figures["tick_min"], figures["cap_breaches"]) == (120, 60.0, 0)
-    code, _, answer = answer_of([*arguments, "--step-min", "90"], capsys)
+    code, _, report = answer_of([*arguments, "--step-min", "90"], capsys)
     assert code == 2
-    assert "do not make up 90 min" in answer
+    assert "do not make up 90 min" in report
 
 
 @pytest.mark.parametrize(
