@@ -38,8 +38,9 @@ offset modulo a million, so letters of the same millisecond stay apart.
 **Parquet** (`VPP_STORE__KIND=parquet`): a folder, `store.parquet` in the data directory. A table lies in
 `run=RUN/TABLE/day=2022-01-01/zone=GB/`, days in UTC; tables whose key lacks zone or time lie in one folder. Each write
 adds a file, and a folder of many files becomes one. A later file wins over an earlier one: where a folder has several,
-take the last value of each row and column that is not null, as `vpp` does. Open a table with any Parquet tool:
-`pandas.read_parquet(".vpp/store.parquet/run=/telemetry")`.
+take the last value of each row and column that is not null, as `vpp` does. In place of a zone's
+name that is too long for a folder stands `%%` with a hash; its files have the column `zone`.
+Open a table with any Parquet tool: `pandas.read_parquet(".vpp/store.parquet/run=/telemetry")`.
 """
 
 

@@ -49,7 +49,8 @@ class ParquetStore(Store):
         if self._path.exists() and not self._path.is_dir():
             raise ConfigError(f"{self._path} is a file, no folder of Parquet files", hint="set VPP_STORE__PATH")
         with self._reaching():
-            next(self._path.parent.iterdir() if not self._path.exists() else self._path.iterdir(), None)
+            if self._path.exists():
+                next(self._path.iterdir(), None)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -72,8 +73,8 @@ class ParquetStore(Store):
 
     def _select(self, query: Query) -> list[Row]:
         rows: list[Row] = []
-        for one in self._by_day(query):
-            rows += one.pick(replace(query, limit=None if query.limit is None else query.limit - len(rows)))
+        for day_rows in self._by_day(query):
+            rows += day_rows.pick(replace(query, limit=None if query.limit is None else query.limit - len(rows)))
             if query.limit is not None and len(rows) >= query.limit:
                 break
         return rows
@@ -81,7 +82,11 @@ class ParquetStore(Store):
     def _scan(self, query: Query, chunk_rows: int) -> Iterator[list[Row]]:
         files = TableFiles(self._path, query.table, query.run)
         # The key begins with zone and time where there are days.
-        for partition in sorted(files.partitions(query), key=lambda one: (one.zone or "", str(one.day))):
+        with self._reaching():
+            partitions = sorted(
+                files.partitions(query), key=lambda partition: (partition.zone or "", str(partition.day))
+            )
+        for partition in partitions:
             rows = self._read(files, partition, query).pick(query, by_key=True)
             for first in range(0, len(rows), chunk_rows):
                 yield rows[first : first + chunk_rows]
@@ -94,10 +99,10 @@ class ParquetStore(Store):
 
     def _newest(self, query: Query) -> list[Query]:
         times: dict[str, datetime] = {}
-        for one in self._by_day(replace(query, columns=(), descending=True), skip=times):
-            times |= {span.zone: span.last for span in one.spans() if span.zone not in times}
+        for day_rows in self._by_day(replace(query, columns=(), descending=True), skip=times):
+            times |= {span.zone: span.last for span in day_rows.spans() if span.zone not in times}
         return [
-            replace(query, zones=(zone,), start=when, end=when + _MICROSECOND) for zone, when in sorted(times.items())
+            replace(query, zones=(zone,), start=last, end=last + _MICROSECOND) for zone, last in sorted(times.items())
         ]
 
     def _count(self, query: Query) -> int:
@@ -110,14 +115,14 @@ class ParquetStore(Store):
 
     def _spans(self, table: Table, run: str) -> list[Span]:
         spans: dict[str, Span] = {}
-        for one in self._by_day(Query(table, run, None, None, None, (), ())):
-            for new in one.spans():
+        for day_rows in self._by_day(Query(table, run, None, None, None, (), ())):
+            for new in day_rows.spans():
                 old = spans.get(new.zone, replace(new, rows=0))
                 spans[new.zone] = replace(old, rows=old.rows + new.rows, last=new.last)
         return list(spans.values())
 
     def _row_set(self, query: Query) -> RowSet:
-        return RowSet(query.table, [row for one in self._by_day(query) for row in one.rows])
+        return RowSet(query.table, [row for day_rows in self._by_day(query) for row in day_rows.rows])
 
     def _by_day(self, query: Query, skip: Mapping[str, datetime] | None = None) -> Iterator[RowSet]:
         """Yield the rows of a query day by day, in its order; those of zones in ``skip`` are left out."""
@@ -127,8 +132,8 @@ class ParquetStore(Store):
             for partition in files.partitions(query):
                 days.setdefault(str(partition.day), []).append(partition)
         for day in sorted(days, reverse=query.descending):
-            wanted = [one for one in days[day] if one.zone is None or one.zone not in (skip or ())]
-            rows = [row for one in wanted for row in self._read(files, one, query).rows]
+            partitions = [part for part in days[day] if part.zone is None or part.zone not in (skip or ())]
+            rows = [row for part in partitions for row in self._read(files, part, query).rows]
             yield RowSet(query.table, rows)
 
     def _read(self, files: TableFiles, partition: Partition, query: Query) -> RowSet:

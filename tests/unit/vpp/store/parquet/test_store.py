@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -102,6 +103,77 @@ def test_prune_removes_folders_and_cuts_the_day_of_the_limit(store: ParquetStore
     assert not any("2022-01-01" in str(file) for file in files(store, tmp_path))
 
 
+def test_prune_deletes_no_file_that_comes_meanwhile(store: ParquetStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write("telemetry", [telemetry(0, 1.0)])
+    opened = pq.ParquetFile
+    waiting = [telemetry(1, 2.0)]
+
+    def open_late(path: Path) -> pq.ParquetFile:
+        if waiting:
+            store.write("telemetry", [waiting.pop()])
+        return opened(path)
+
+    monkeypatch.setattr(pq, "ParquetFile", open_late)
+    store.prune("telemetry", slot(1))
+    assert store.read("telemetry").column("load_mw") == [2.0]
+
+
+def test_prune_leaves_nothing_of_an_interrupted_write(store: ParquetStore, tmp_path: Path) -> None:
+    store.write("telemetry", [telemetry(0, 1.0)])
+    (file,) = files(store, tmp_path)
+    (file.parent / "00000001-0.parquet.1-1.part").write_bytes(b"PAR1")
+    assert store.prune("telemetry", slot(1)) == 1
+    assert not file.parent.exists()
+
+
+def test_a_key_column_that_an_older_file_lacks_is_an_empty_text(store: ParquetStore, tmp_path: Path) -> None:
+    rows = [forecast(0, 30, 1.0)]
+    store.write("forecasts", rows)
+    (file,) = files(store, tmp_path)
+    pq.write_table(pq.ParquetFile(file).read().drop_columns(["target"]), file)
+    store.write("forecasts", rows)
+    assert store.read("forecasts").column("target") == ["", "net_load"]
+
+
+@pytest.mark.parametrize("zone", ["ü" * 60, "z" * 300])
+def test_a_zone_whose_name_is_too_long_for_a_folder(store: ParquetStore, tmp_path: Path, zone: str) -> None:
+    names = [zone, zone + "2", "GB"]
+    store.write("telemetry", [telemetry(i, 1.0, zone=name) for name in names for i in (0, DAY)])
+    assert [span.zone for span in store.spans("telemetry")] == sorted(names)
+    assert store.count("telemetry", zone=zone) == 2
+    assert store.latest("telemetry", zone).column("slot") == [slot(DAY)]
+    assert [row[0] for chunk in store.scan("telemetry") for row in chunk] == sorted(2 * names)
+    frame = pd.read_parquet([file for file in files(store, tmp_path) if "zone=%%" in str(file)], partitioning=None)
+    assert set(frame["zone"]) == {zone, zone + "2"}
+
+
+def test_a_negative_zero_is_a_zero_as_in_other_stores(store: ParquetStore) -> None:
+    store.write("telemetry", [telemetry(0, -0.0)])
+    assert [str(value) for value in store.read("telemetry").column("load_mw")] == ["0.0"]
+
+
+def test_only_the_columns_of_a_query_are_read(store: ParquetStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write("telemetry", [telemetry(0, 1.0)])
+    columns: list[str] = []
+    read = pq.ParquetFile.read
+
+    def noting(file: pq.ParquetFile, **arguments: list[str]) -> pa.Table:
+        columns.extend(arguments["columns"])
+        return read(file, **arguments)
+
+    monkeypatch.setattr(pq.ParquetFile, "read", noting)
+    store.spans("telemetry")
+    assert columns == ["slot"]
+
+
+def test_a_folder_that_is_not_there_yet_is_a_store(tmp_path: Path) -> None:
+    store = ParquetStore(tmp_path / "a" / "b")
+    store.ping()
+    assert store.count("telemetry") == 0
+    store.write("telemetry", [telemetry(0, 1.0)])
+    assert store.count("telemetry") == 1
+
+
 def test_a_renamed_run_keeps_its_rows(store: ParquetStore) -> None:
     store.write("telemetry", [telemetry(0, 1.0)])
     store.rename_run("a/b", "c")
@@ -116,6 +188,11 @@ def test_what_is_no_store_says_so(store: ParquetStore, tmp_path: Path) -> None:
     file.write_bytes(b"no Parquet")
     with pytest.raises(ConfigError, match=file.name):
         store.read("telemetry")
+    with pytest.raises(ConfigError, match=file.name):
+        store.count("telemetry")
+    (tmp_path / "store" / "run=a%2Fb" / "telemetry" / "day=new").mkdir()
+    with pytest.raises(ConfigError, match="day=new"):
+        store.spans("telemetry")
     beside = ParquetStore(file)
     with pytest.raises(ConfigError, match="no folder"):
         beside.ping()
