@@ -124,7 +124,8 @@ class Processes:
             worker.deaths += 1
             if time.monotonic() - worker.started_at > STEADY_S:
                 worker.failures = 0
-            worker.failures += code != -signal.SIGKILL
+            elif code != -signal.SIGKILL:
+                worker.failures += 1
             if worker.failures >= MAX_FAILURES or code in {2, 4}:
                 raise WorkerDiedError(
                     f"worker {worker.name} ended with {_say_code(code)}, {worker.deaths} time(s)",

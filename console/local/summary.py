@@ -41,8 +41,8 @@ def _faults(store: Store, zone: str) -> _Faults:
     for chunk in store.scan(TELEMETRY, zone=zone, columns=("quality", "values")):
         for quality, values in chunk:
             faults.slots += 1
-            counts = msgspec.json.decode(values) if values else {}
-            faults.usable += any(value is not None for value in counts.values())
+            by_channel = msgspec.json.decode(values) if values else {}
+            faults.usable += any(value is not None for value in by_channel.values())
             for channel, reason in (msgspec.json.decode(quality) if quality else {}).items():
                 faults.counts[f"{channel} {reason}"] += 1
     published = {"code": AlertCode.PUBLISHED_IMPLAUSIBLE.value}

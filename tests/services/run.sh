@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests on a real Kafka and a real InfluxDB, with "drills" first the drills alone; arguments go to pytest.
+# Runs the tests on a real Kafka and a real InfluxDB; arguments go to pytest. "drills" as the first one: only the drills.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -66,16 +66,17 @@ def test_workers_that_join_and_leave_change_nothing(
     rough = place_on(tmp_path / "rough", kafka_address, replicas=1)
     recall_models(rough)
     process = rough.start(*arguments(data_dir, pulse_s=LOAD_S / SLOTS))
-    seconds: dict[str, subprocess.Popen[bytes]] = {}
+    second_workers: list[subprocess.Popen[bytes]] = []
     try:
         wait_for_slots(rough, process, 300.0)
-        seconds = {name: start_second(rough, name, tmp_path) for name in TOPOLOGIES}
+        for name in TOPOLOGIES:
+            second_workers.append(start_second(rough, name, tmp_path))
         wait_until_all_share(rough, process)
-        for worker in seconds.values():
+        for worker in second_workers:
             worker.kill()
         record_property("recovery_s", recovery_s(rough, process))
     finally:
-        for worker in seconds.values():
+        for worker in second_workers:
             worker.kill()
             worker.wait(30)
         end(rough, process, 400.0)

@@ -138,5 +138,5 @@ def _answer(store: Store, change: ZoneChange) -> Audit:
         time.sleep(_PAUSE_S)
     raise UnreachableError(
         f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",
-        hint="is the plant running? see `vpp status`; the audit will have the answer",
+        hint="is the plant running? see `vpp status`; then give the same command again",
     )

@@ -198,11 +198,14 @@ class InfluxClient:
 
     def _explain(self, error: ApiException) -> VppError:
         url, reason = masked(self._settings.url), _reason(error)
+        hint = f"set VPP_INFLUX__TOKEN to a token that may read and write bucket {self.bucket!r}"
+        if self._settings.token_file is not None:
+            hint = f"make {self._settings.token_file} anew with `vpp store tokens`, then start this process again"
         match error.status:
             case 401 | 403:
                 return ConfigError(
                     f"InfluxDB at {url} refuses the token: {reason}",
-                    hint=f"set VPP_INFLUX__TOKEN to a token that may read and write bucket {self.bucket!r}",
+                    hint=f"{hint}; `vpp store` itself needs the administrator's",
                 )
             case 404:
                 return ConfigError(
@@ -273,6 +276,7 @@ def write_tokens(settings: InfluxSettings, folder: Path) -> list[str]:
             token = client.make_token(f"vpp {service} of {settings.bucket}", buckets, actions)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = file.with_suffix(".new")
+            new.unlink(missing_ok=True)  # what an interrupted call left cannot be written to
             new.write_text(token, encoding="ascii")
             new.chmod(0o444)
             new.replace(file)
@@ -283,7 +287,7 @@ def write_tokens(settings: InfluxSettings, folder: Path) -> list[str]:
 
 
 def _reaches(settings: InfluxSettings, file: Path, buckets: list[str]) -> bool:
-    token = SecretStr(file.read_text(encoding="ascii").strip())
+    token = SecretStr(file.read_text(encoding="ascii", errors="ignore").strip())
     client = InfluxClient(settings.model_copy(update={"token": token, "token_file": None}))
     try:
         return client.sees(buckets)

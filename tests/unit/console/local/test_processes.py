@@ -58,6 +58,8 @@ def test_five_failures_in_a_row_end_the_run_with_the_workers_name_and_last_words
         pytest.param([("kill", 0)] * 12, False, id="killed from outside"),
         pytest.param([("exit", 61)] * 12, False, id="each after a while"),
         pytest.param([("exit", 1)] * 4 + [("exit", 61)] + [("exit", 1)] * 3, False, id="four in a row"),
+        pytest.param([("exit", 61)] + [("exit", 1)] * 4, False, id="four after a while"),
+        pytest.param([("exit", 61)] + [("exit", 1)] * 5, True, id="five after a while"),
         pytest.param([("exit", 1), ("kill", 0)] * 4 + [("exit", 1)], True, id="five with kills between"),
     ],
 )
