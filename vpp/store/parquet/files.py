@@ -37,6 +37,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _TRIES = 5
 _MOST_NAME = 200
 _HASHED = "%%"
+_FILES = "[0-9]*-*.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Partition:
     zone: str | None = None
 
     def files(self) -> list[Path]:
-        """Return its files, the oldest first."""
-        return sorted(self.folder.glob("*.parquet"))
+        """Return its files, the oldest first; those of other programs are left out."""
+        return sorted(self.folder.glob(_FILES))
 
 
 class TableFiles:
@@ -150,6 +151,7 @@ class TableFiles:
             _delete([*files, *partition.folder.glob("*.part")])
             with suppress(OSError):  # not empty: a file came meanwhile
                 partition.folder.rmdir()
+                partition.folder.parent.rmdir()
         elif len(rest) < len(rows):
             self._add(partition, RowSet(self._table, rest))
             _delete(files)
@@ -228,7 +230,7 @@ def _is_hashed(folder: Path) -> bool:
 
 def _stored_zone(folder: Path) -> str:
     """Return the zone of a folder by its first file; empty where it has none."""
-    for file in folder.glob("*.parquet"):
+    for file in folder.glob(_FILES):
         with suppress(FileNotFoundError), _readable(file), pq.ParquetFile(file) as parquet:
             zones: list[str] = parquet.read(columns=["zone"]).column("zone").to_pylist()
             return zones[0]

@@ -123,7 +123,7 @@ def test_prune_leaves_nothing_of_an_interrupted_write(store: ParquetStore, tmp_p
     (file,) = files(store, tmp_path)
     (file.parent / "00000001-0.parquet.1-1.part").write_bytes(b"PAR1")
     assert store.prune("telemetry", slot(1)) == 1
-    assert not file.parent.exists()
+    assert not file.parent.parent.exists()
 
 
 def test_a_key_column_that_an_older_file_lacks_is_an_empty_text(store: ParquetStore, tmp_path: Path) -> None:
@@ -164,6 +164,15 @@ def test_only_the_columns_of_a_query_are_read(store: ParquetStore, monkeypatch: 
     monkeypatch.setattr(pq.ParquetFile, "read", noting)
     store.spans("telemetry")
     assert columns == ["slot"]
+
+
+def test_a_file_of_another_program_is_left_out(store: ParquetStore, tmp_path: Path) -> None:
+    store.write("telemetry", [telemetry(0, 1.0)])
+    (file,) = files(store, tmp_path)
+    for name in ("._" + file.name, "copy.parquet"):
+        file.with_name(name).write_bytes(b"no Parquet")
+    store.write("telemetry", [telemetry(1, 2.0)])
+    assert store.read("telemetry").column("load_mw") == [1.0, 2.0]
 
 
 def test_a_folder_that_is_not_there_yet_is_a_store(tmp_path: Path) -> None:
