@@ -104,7 +104,10 @@ def test_a_token_that_works_stays_and_another_is_replaced(settings: InfluxSettin
     assert write_tokens(settings, tmp_path) == []
     stale = tmp_path / "read" / "token"
     stale.unlink()
-    stale.write_text("stale")
+    stale.write_text("stäle", encoding="utf-8")
+    interrupted = stale.with_suffix(".new")
+    interrupted.write_text("half")
+    interrupted.chmod(0o444)
     assert write_tokens(settings, tmp_path) == ["read"]
 
 

@@ -200,12 +200,12 @@ class InfluxClient:
         url, reason = masked(self._settings.url), _reason(error)
         hint = f"set VPP_INFLUX__TOKEN to a token that may read and write bucket {self.bucket!r}"
         if self._settings.token_file is not None:
-            hint = f"make {self._settings.token_file} anew with `vpp store tokens`, then start this process again"
+            hint = f"renew {self._settings.token_file} with `vpp store tokens`, then restart this process"
         match error.status:
             case 401 | 403:
                 return ConfigError(
                     f"InfluxDB at {url} refuses the token: {reason}",
-                    hint=f"{hint}; `vpp store` itself needs the administrator's",
+                    hint=f"{hint}; `vpp store` needs the administrator's in VPP_INFLUX__TOKEN and no token file",
                 )
             case 404:
                 return ConfigError(

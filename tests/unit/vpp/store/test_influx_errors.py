@@ -88,14 +88,14 @@ def test_what_waiting_does_not_mend_names_the_next_step(server: Answering, code:
     assert SECRET not in f"{caught.value}{caught.value.hint}"
 
 
-def test_a_refused_token_of_a_file_is_made_anew(server: Answering, tmp_path: Path) -> None:
+def test_a_refused_token_of_a_file_is_to_be_renewed(server: Answering, tmp_path: Path) -> None:
     server.answers = [(401, {}, '{"message":"no"}')]
     file = tmp_path / "token"
     file.write_text(SECRET)
     settings = InfluxSettings(url=f"http://127.0.0.1:{server.server_port}", token_file=file, timeout_s=2)
     with InfluxStore(settings) as store, pytest.raises(ConfigError, match="refuses the token") as caught:
         store.write("telemetry", [telemetry(0, 1.0)])
-    assert f"make {file} anew with `vpp store tokens`" in str(caught.value.hint)
+    assert f"renew {file} with `vpp store tokens`" in str(caught.value.hint)
     assert SECRET not in f"{caught.value}{caught.value.hint}"
 
 
