@@ -6,6 +6,7 @@ An error enters only once its target time has passed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -29,10 +30,10 @@ Finer steps bring more forecasts a day, but hardly more news: a day moves the le
 """
 
 GROUP_BITS = 8
-"""Significant bits of the means by slot of the day: within 0.4 %, where an error moves them by some percent."""
+"""Significant bits of means by slot of the day that take one error a day: within 0.4 %, where an error moves by 2 %.
 
-_CARRY_PARTS = 128.0
-"""CROSS changes its sign with the horizon; it is kept as a multiple of so small a part of FIRST_SQUARE."""
+Of n errors a day each moves them by an n-th of that, so such means have log2(n) bits more (``group_bits``).
+"""
 
 _MEANS = [ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, FIRST_SQUARE, COUNT]
 
@@ -43,6 +44,11 @@ RECENT_BITS = 12
 def groups_per_day(per_day: int) -> int:
     """Return into how many slots of the day errors are sorted: half hours, or the zone's longer steps."""
     return min(per_day, 48)
+
+
+def group_bits(per_day: int) -> int:
+    """Return to how many significant bits the means by slot of the day are rounded."""
+    return GROUP_BITS + math.ceil(math.log2(per_day / groups_per_day(per_day)))
 
 
 @kernel
@@ -148,7 +154,9 @@ class Residuals:
         self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
         self.memory = memories(per_day)
         self._changed = ChangedValues()
-        self._group_codec = ArrayCodec("errors-4", self.slots[0, _MEANS], _carry_steps(self.slots[0]), bits=GROUP_BITS)
+        self._bits = group_bits(per_day)
+        means, carry = self.slots[0, _MEANS], _carry_steps(self.slots[0], self._bits)
+        self._group_codec = ArrayCodec("errors-4", means, carry, bits=self._bits)
         self._steps = LevelSteps(float(self.gamma[0]))
         self._codec = ArrayCodec("recent-errors-4", self.recent, self._steps.of(self.levels), bits=RECENT_BITS)
 
@@ -162,7 +170,7 @@ class Residuals:
 
     def touch(self, group: int) -> None:
         """Note that errors of slot ``group`` entered: what they changed is rounded to what is kept of it."""
-        _round_block(self.slots[group])
+        _round_block(self.slots[group], self._bits)
         round_significant(self.recent, RECENT_BITS)
         self._steps.round(self.levels)
         self._changed.mark("errors", group)
@@ -185,7 +193,10 @@ class Residuals:
     def changes(self) -> Mapping[str, bytes]:
         """Return the slots of the day that changed since the last call, and count them as kept."""
         blocks = {key.name: self.slots[key.number] for key in self._changed.take()}
-        return {name: self._group_codec.pack(block[_MEANS], _carry_steps(block)) for name, block in blocks.items()}
+        return {
+            name: self._group_codec.pack(block[_MEANS], _carry_steps(block, self._bits))
+            for name, block in blocks.items()
+        }
 
     def record(self) -> bytes:
         """Return what changes with every slot: recent errors and levels."""
@@ -202,28 +213,33 @@ class Residuals:
         if not self._codec.unpack(record, self.recent, steps):
             return False
         self.levels[:] = self._steps.levels(steps)
-        means, carry = self.slots[0, _MEANS], _carry_steps(self.slots[0])
+        means, carry = self.slots[0, _MEANS], _carry_steps(self.slots[0], self._bits)
         for group, block in enumerate(self.slots):
             if self._group_codec.unpack(get(ValueKey("errors", group).name), means, carry):
                 block[_MEANS] = means
-                block[CROSS] = _cross(block, carry)
+                block[CROSS] = _cross(block, carry, self._bits)
         return True
 
 
-def _round_block(block: Floats) -> None:
+def _round_block(block: Floats, bits: int) -> None:
     """Round the means of a slot of the day (fields, H) in place to what is kept of them."""
-    round_significant(block, GROUP_BITS)
-    block[CROSS] = _cross(block, _carry_steps(block))
+    round_significant(block, bits)
+    block[CROSS] = _cross(block, _carry_steps(block, bits), bits)
 
 
-def _carry_steps(block: Floats) -> Ints:
-    part = block[FIRST_SQUARE] / _CARRY_PARTS
+def _carry_steps(block: Floats, bits: int) -> Ints:
+    """Return CROSS, which changes its sign with the horizon, as multiples of a small part of FIRST_SQUARE."""
+    part = _carry_part(block, bits)
     steps = np.divide(block[CROSS], part, out=np.zeros_like(part), where=part > 0.0)
     return np.asarray(np.rint(np.clip(steps, -(2.0**40), 2.0**40)), dtype=np.int64)
 
 
-def _cross(block: Floats, carry_steps: Ints) -> Floats:
-    return np.asarray(carry_steps * (block[FIRST_SQUARE] / _CARRY_PARTS))
+def _cross(block: Floats, carry_steps: Ints, bits: int) -> Floats:
+    return np.asarray(carry_steps * _carry_part(block, bits))
+
+
+def _carry_part(block: Floats, bits: int) -> Floats:
+    return np.asarray(block[FIRST_SQUARE] / 2.0 ** (bits - 1))
 
 
 @kernel

@@ -71,6 +71,22 @@ def test_a_saved_and_loaded_state_is_the_same() -> None:
     assert residuals.changes() == {}
 
 
+@pytest.mark.parametrize("step_min", [60, 30, 15, 5, 1])
+def test_rounded_means_follow_the_errors_at_every_step(step_min: int) -> None:
+    per_day = 1440 // step_min
+    chance, residuals = np.random.default_rng(4), Residuals(HORIZONS, per_day)
+    plain, recent = np.zeros_like(residuals.slots[0]), np.zeros_like(residuals.recent)
+    entries = 100 * max(per_day // 48, 1)
+    for size in np.repeat([8.0, 3.0], entries):
+        first = chance.normal(scale=size)
+        error = 0.7 * first + chance.normal(scale=size)
+        enter_error(residuals.slots[0], residuals.recent, 1, error, error, first, residuals.memory)
+        enter_error(plain, recent, 1, error, error, first, residuals.memory)
+        residuals.touch(0)
+    fields = [SQUARE, RAMP_SQUARE, FIRST_SQUARE, CROSS, COUNT]
+    np.testing.assert_allclose(residuals.slots[0][fields, 1], plain[fields, 1], rtol=0.06)
+
+
 def test_errors_that_come_a_day_late_do_not_blow_the_interval_up() -> None:
     """Five-minute steps, a day ahead: one weather spell misses for days before the first miss is known."""
     day, days = 288, 40
