@@ -21,6 +21,7 @@ from agents.orders.replay_memory import OrderMemory
 from agents.plant.following import Conduct
 from agents.plant.ledger import SettledSlot
 from agents.plant.order_lives import OrderLives
+from vpp.domain import Step
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Alert, AssetSnapshot, Correction, Order, TraderBid
@@ -136,6 +137,13 @@ class PlacedBid(msgspec.Struct, omit_defaults=True):
     def settled(self) -> PlacedBid:
         """Return it without the observation."""
         return PlacedBid(msgspec.structs.replace(self.bid, observation=None), self.place)
+
+
+class _BidsOfSlot(msgspec.Struct):
+    """Bids that wait for one slot by policy, and their places in the log, as an older state holds them."""
+
+    bids: dict[str, Bid] = {}
+    places: dict[str, Place] = {}
 
 
 class OrdersInForce(msgspec.Struct, omit_defaults=True):
@@ -281,17 +289,38 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
             waits = unpack(get(_bid_key(policy, index).name), PlacedBid, _SHAPE, as_text=True)
             if waits is not None:
                 state.waiting.setdefault(index, {})[policy] = waits.whole()
-        # Without an index it is of a state that kept last bids apart.
-        name = _bid_key(policy, head.last[policy]).name if policy in head.last else f"last:{policy}"
-        last = unpack(get(name), PlacedBid, _SHAPE, as_text=True)
-        if last is not None:
-            state.last[policy] = last.whole().settled()
+        if policy in head.last:
+            last = unpack(get(_bid_key(policy, head.last[policy]).name), PlacedBid, _SHAPE, as_text=True)
+            if last is not None:
+                state.last[policy] = last.whole().settled()
+    _take_older_bids(state, get, policies)
     if head.closed is not None:
         first = max((head.closed - memory_slots) // CHUNK_SLOTS, (head.first or 0) // CHUNK_SLOTS)
         for chunk in range(first, head.closed // CHUNK_SLOTS + 1):
             for slot in unpack(get(f"settled:{chunk}"), list[SettledSlot], _SHAPE) or []:
                 state.settled[slot.index] = slot
     return state
+
+
+def _take_older_bids(state: PlantState, get: Load, policies: tuple[str, ...]) -> None:
+    """Take bids of an older state, ``waiting:INDEX`` and ``last:POLICY``; the next record moves them to ``bid``."""
+    for index in state.head.waiting:
+        older = unpack(get(ValueKey("waiting", index).name), _BidsOfSlot, _SHAPE, as_text=True)
+        if older is None:
+            continue
+        state.changed.mark("waiting", index)
+        for policy in [policy for policy in policies if policy in older.bids]:
+            state.wait(index, PlacedBid(older.bids[policy], older.places[policy]))
+    for policy in policies:
+        last = unpack(get(ValueKey("last", policy).name), PlacedBid, _SHAPE, as_text=True)
+        if last is None:
+            continue
+        state.changed.mark("last", policy)
+        state.changed.mark("head")
+        if policy not in state.head.last:
+            index = Step.of(last.bid.step_min).index(last.bid.slot)
+            state.keep_last(index, last)
+            state.mark_bid(policy, index)
 
 
 def _bid_key(policy: str, index: int) -> ValueKey:
@@ -322,5 +351,7 @@ def _value(state: PlantState, key: ValueKey) -> object | None:
         case ValueKey("settled", int(chunk)):
             slots = range(chunk * CHUNK_SLOTS, (chunk + 1) * CHUNK_SLOTS)
             return [state.settled[index] for index in slots if index in state.settled] or None
+        case ValueKey("waiting" | "last"):
+            return None
         case _:
             raise KeyError(key.name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from agents.plant.state import PlantState
 from tests.worlds.builders import (
     ZONE,
     actor_bid_at,
@@ -125,19 +127,50 @@ def test_a_restart_at_any_message_changes_nothing() -> None:
     assert max(len(value) for value in kept.values()) < 256_000
 
 
-def test_last_bids_of_an_older_state_are_read() -> None:
-    reducer, messages = plant(), week(2)
-    state, _ = run(reducer, messages)
-    kept = dict(reducer.changes(state))
+def older_form(kept: dict[str, bytes | None], state: PlantState) -> dict[str, bytes]:
+    """Return a kept state as it was before each bid had a value of its own."""
+    head = msgspec.structs.replace(state.head, last={})
+    older = {name: value for name, value in kept.items() if value is not None and not name.startswith("bid:")}
+    older["head"] = pack(head, "plant-1")
     for policy, placed in state.last.items():
-        kept[f"last:{policy}"] = pack(placed, "plant-1", as_text=True)
-    state.head.last.clear()
-    state.changed.mark("head")
-    kept |= reducer.changes(state)
-    again = plant().load(ZONE, {name: value for name, value in kept.items() if not name.startswith("bid:")}.get)
-    assert again.last == state.last
-    state, _ = run(reducer, bids(2), again)
-    assert set(state.head.last) == {"actor", "trader"}
+        older[f"last:{policy}"] = pack(placed, "plant-1", as_text=True)
+    for index, waiting in state.waiting.items():
+        by_policy = {
+            "bids": {policy: placed.bid for policy, placed in waiting.items()},
+            "places": {policy: placed.place for policy, placed in waiting.items()},
+        }
+        older[f"waiting:{index}"] = pack(by_policy, "plant-1", as_text=True)
+    return older
+
+
+def test_bids_of_an_older_state_are_read_and_move_to_values_of_their_own() -> None:
+    reducer, (first, second) = plant(), bids(2)
+    state, _ = run(reducer, [*week(2), first])
+    older = older_form(dict(reducer.changes(state)), state)
+    again = plant().load(ZONE, older.get)
+    assert (again.last, again.waiting) == (state.last, state.waiting)
+    after, outputs = reducer.step(state, second, Origin("in", 0, 5))
+    after_again, outputs_again = plant().step(again, second, Origin("in", 0, 5))
+    assert [encode(o.message) for o in outputs_again] == [encode(o.message) for o in outputs]
+    changes = reducer.changes(after_again)
+    gone = {name for name, value in changes.items() if value is None}
+    assert {name for name in older if name.startswith(("last:", "waiting:"))} <= gone
+    assert after_again.head.last == after.head.last
+
+
+def test_a_last_bid_that_was_dropped_does_not_return_from_an_older_state() -> None:
+    reducer = plant()
+    state, _ = run(reducer, week(2))
+    kept = older_form(dict(reducer.changes(state)), state)
+    state = reducer.load(ZONE, kept.get)
+    actor = msgspec.structs.replace(bids(2)[0], not_ready=True)
+    state, _ = run(reducer, [actor, bids(2)[1]], state)
+    for name, value in reducer.changes(state).items():
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = value
+    assert set(reducer.load(ZONE, kept.get).last) == set(state.last) == {"trader"}
 
 
 def test_the_decisions_id_is_a_hash_of_its_content_without_the_offsets() -> None:
