@@ -102,7 +102,7 @@ def unpack(raw: bytes | None, kind: type[T], shape: str, *, as_text: bool = Fals
         if as_text and not is_plain:
             return msgspec.json.decode(body, type=kind)
         return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -165,8 +165,9 @@ class ArrayCodec:
             values.append(part.unpack(numbers))
         if at != len(raw):
             return False
-        for array, value in zip(arrays, values, strict=True):
-            array[...] = value
+        with np.errstate(invalid="ignore"):  # of broken bytes that happen to be a signalling NaN
+            for array, value in zip(arrays, values, strict=True):
+                array[...] = value
         return True
 
 
@@ -176,6 +177,7 @@ class _PackedArray:
     def __init__(self, like: npt.NDArray[Any], bits: int) -> None:
         self._is_float, self._type, self._shape = like.dtype.kind == "f", like.dtype, like.shape
         self._dropped = FLOAT32_BITS - bits
+        self._row = self._shape[-1] if like.ndim and like.size else 1
         self.count = like.size
         self.name = f"{like.dtype.str}{like.shape}" + (f"/{bits}" if self._is_float else "")
 
@@ -183,14 +185,14 @@ class _PackedArray:
         codes = array
         if self._is_float:
             codes = _in_order(array.astype(np.float32).view(np.int32)) >> self._dropped
-        rows = codes.astype(np.int64, order="C").reshape(-1, self._shape[-1])
+        rows = codes.astype(np.int64, order="C").reshape(-1, self._row)
         steps = np.diff(rows, prepend=0)
         steps[1:, 0] -= rows[:-1, 0]
         out = rice.room(self.count)
         return out[: rice.write(steps.reshape(-1), out, 0)].tobytes()
 
     def unpack(self, steps: Ints) -> npt.NDArray[Any]:
-        rows = steps.reshape(-1, self._shape[-1])
+        rows = steps.reshape(-1, self._row)
         rows[:, 0] = np.cumsum(rows[:, 0])
         codes = np.cumsum(rows, axis=1).reshape(self._shape)
         if not self._is_float:

@@ -63,6 +63,14 @@ def test_broken_deflated_bytes_are_no_value() -> None:
     assert unpack(raw[:-8], list[int], "plant-1") is None
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("body", [b'"\xff\xfe"', b"\xa2\xff\xfe", b"\x91" * 5000, b"[" * 5000, b"\xc1", b""])
+def test_a_broken_body_is_no_value(body: bytes, as_text: bool) -> None:
+    head = pack(0, "plant-1")[:10]
+    assert unpack(head + body, dict, "plant-1", as_text=as_text) is None
+    assert unpack(head + body, str, "plant-1", as_text=as_text) is None
+
+
 def test_changed_values_are_taken_once_in_the_order_of_their_names() -> None:
     changed = ChangedValues()
     for kind, part in (("settled", 12), ("head", None), ("last", "actor"), ("head", None)):
@@ -100,6 +108,24 @@ def test_whole_numbers_read_back(values: np.ndarray) -> None:
     codec, again = ArrayCodec("a-1", values), np.zeros_like(values)
     assert codec.unpack(codec.pack(values), again)
     assert np.array_equal(again, values)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (0, 3), (1, 1), (2, 3, 4)])
+def test_arrays_of_any_shape_read_back(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape, dtype=int), dtype=np.float64).reshape(shape)
+    codec, again = ArrayCodec("a-1", values), np.full(shape, np.nan)
+    raw = codec.pack(values)
+    assert codec.unpack(raw, again)
+    assert np.array_equal(again, values)
+    assert not codec.unpack(raw + b"\0", again)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80))
+def test_broken_bytes_of_arrays_raise_nothing(body: bytes) -> None:
+    like = [np.zeros(3, np.int64), np.zeros((2, 5)), np.zeros(4, np.bool_), np.zeros(6, np.int32)]
+    codec = ArrayCodec("a-1", *like)
+    codec.unpack(codec.pack(*like)[:9] + body, *like)
 
 
 def test_rounded_floats_that_are_like_their_neighbours_take_few_bytes() -> None:
