@@ -20,6 +20,7 @@ _PRICE_PARTS = 100.0
 _PUBLISHED_DECIMALS = 3
 _PROBABILITY_DECIMALS = 3
 _CARRY_PARTS = 1000.0
+_WHOLE_BELOW = 2.0**53
 _MEDIAN = QUANTILE_NAMES.index("q50")
 _SHOWN = [QUANTILE_NAMES.index(name) for name in ("q10", "q50", "q90")]
 
@@ -48,7 +49,7 @@ def quantiles_message(
 
 def _as_lists(rounded: Floats, decimals: int) -> list[list[float]]:
     """Return rows of rounded values as lists; whole numbers without a point, as JSON has them."""
-    whole = decimals <= 0 and np.isfinite(rounded).all()
+    whole = decimals <= 0 and (np.abs(rounded) < _WHOLE_BELOW).all()
     rows: list[list[float]] = (rounded.astype(np.int64) if whole else rounded).tolist()
     return rows
 
