@@ -28,7 +28,7 @@ from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
 from vpp.streams.topics import FEATURES, TELEMETRY
 
 _QUEUE = "queue"
-_WAITING = "held"
+_WAITING = "queued"
 _SILENCE = {
     InferenceFailure.MODEL_MISSING: Silence("remote inference does not find the model in force"),
     InferenceFailure.OTHER_FEATURES: Silence("remote inference has another version of the features"),

@@ -130,7 +130,7 @@ def test_the_outputs_are_those_of_the_worker_alone(world: World, expected: list[
         remote.answer()
     assert wire(remote.outputs) == expected
     assert sum(one.net_load is not None and one.net_load.source == "model" for one in forecasts(remote)) > 50
-    assert not [name for name in remote.kept if name.startswith(("queue", "held"))]
+    assert not [name for name in remote.kept if name.startswith("queue")]
 
 
 def test_answers_that_come_late_and_restarts_change_no_bit(world: World, expected: list[tuple[str, bytes]]) -> None:
