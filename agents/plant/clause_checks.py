@@ -50,8 +50,8 @@ def worsened(
     """
     zone = problem.zone
     before, after = (excess(cited.check, _planned(problem, plan, starts)) for plan in plans)
-    same_clauses = _same(zone, cited)
-    worse = np.where((after > same_clauses) & (after > before + same_clauses) & stands, after, 0.0)
+    tolerance = _same(zone, cited)
+    worse = np.where((after > tolerance) & (after > before + tolerance) & stands, after, 0.0)
     step = int(worse.argmax())
     return ClauseBreach(cited, starts[step], float(worse[step])) if worse[step] > 0 else None
 

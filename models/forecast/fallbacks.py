@@ -130,7 +130,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
     origins, horizons = errors.shape
     offsets = np.empty((horizons, levels.shape[0]))
     level, ramp, carry = np.zeros(horizons), np.zeros(horizons), np.ones(horizons)
-    counts = np.empty(origins)
+    finite_errors = np.empty(origins)
     for h in range(horizons):
         count, moves = 0, 0
         squares, ramps, cross, first_squares = 0.0, 0.0, 0.0, 0.0
@@ -138,7 +138,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
             error = errors[n, h]
             if np.isnan(error):
                 continue
-            counts[count] = error
+            finite_errors[count] = error
             count += 1
             squares += error * error
             before = errors[n, h - 1] if h > 0 else 0.0
@@ -148,7 +148,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
             if not np.isnan(errors[n, 0]):
                 cross += error * errors[n, 0]
                 first_squares += errors[n, 0] ** 2
-        ordered = np.sort(counts[:count])
+        ordered = np.sort(finite_errors[:count])
         for q in range(levels.shape[0]):
             place = levels[q] * (count - 1)
             low = int(place)

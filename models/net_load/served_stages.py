@@ -174,7 +174,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     sd: Floats,
     beta: Floats,
     ready: Bools,
-    features: Ints,
+    stage_case: Ints,
     on_base: Bools,
     share: Floats,
     out: Floats,
@@ -185,7 +185,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         start = ends[s - 1] if s else 0
         low = high = 0
         for h in range(out.shape[0]):
-            if ready[s, h] and case[h] == features[s]:
+            if ready[s, h] and case[h] == stage_case[s]:
                 low = h if high == 0 else low
                 high = h + 1
         if high == 0:
@@ -203,5 +203,5 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             residual,
         )
         for h in range(low, high):
-            if ready[s, h] and case[h] == features[s]:
+            if ready[s, h] and case[h] == stage_case[s]:
                 out[h] = (rows[base, h] if on_base[s] else first[h]) + share[s, h] * residual[h]

@@ -157,8 +157,8 @@ def test_repeats_yield_nothing_and_a_restart_changes_nothing() -> None:
     parts = []
     for forecast in forecasts:
         state = reducer.load(ZONE, saved_state.get)
-        state, text = run(reducer, [forecast, forecast], state)
-        parts += text
+        state, outputs = run(reducer, [forecast, forecast], state)
+        parts += outputs
         saved_state.update({name: value for name, value in reducer.changes(state).items() if value is not None})
     assert parts == whole
 

@@ -163,9 +163,9 @@ def test_the_plant_says_which_asset_does_not_follow_and_plans_without_it() -> No
     assert not state.head.assets["bat"].available
     last = said_on(outputs, "decisions")[-1]
     assert last.state.assets["bat"].derating.code == "still"
-    message = [s.power_mw for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
-    assert message[:3] == [4.0] * 3
-    assert message[3:] == [0.0] * 5
+    setpoints_mw = [s.power_mw for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
+    assert setpoints_mw[:3] == [4.0] * 3
+    assert setpoints_mw[3:] == [0.0] * 5
     assert any("bat: setpoint" in line for line in story(last, []))
     assert recompute(zone, last).decision_id == last.decision_id
 
@@ -178,18 +178,18 @@ def test_a_clipped_asset_is_cleared_within_its_reach_and_comes_back() -> None:
         limits=Limits(ramp_limit_mw=30.0, import_cap_mw=86.0),
     )
     reducer = PlantReducer(zone)
-    state, message, soc, outputs = reducer.initial("Z"), 0.0, 0.8, []
+    state, setpoint_mw, soc, outputs = reducer.initial("Z"), 0.0, 0.8, []
     for i in range(20):
         most = 1.0 if i < 8 else 4.0
-        power = min(message, most)
+        power = min(setpoint_mw, most)
         soc -= power * 0.5 / 0.8 / 100.0
-        state, text = run_reducer(reducer, dear(i, AssetReading(power_mw=power, soc=soc)), state)
-        message = next(s.power_mw for s in said_on(text, "setpoints") if s.asset_id == "bat")
-        outputs += text
-    told_mw = [s.power_mw for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
-    assert told_mw[:3] == [4.0] * 3
-    assert told_mw[3:11] == [1.0] * 8
-    assert told_mw[11:14] == [4.0] * 3
+        state, of_slot = run_reducer(reducer, dear(i, AssetReading(power_mw=power, soc=soc)), state)
+        setpoint_mw = next(s.power_mw for s in said_on(of_slot, "setpoints") if s.asset_id == "bat")
+        outputs += of_slot
+    setpoints_mw = [s.power_mw for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
+    assert setpoints_mw[:3] == [4.0] * 3
+    assert setpoints_mw[3:11] == [1.0] * 8
+    assert setpoints_mw[11:14] == [4.0] * 3
     assert all(s.available for s in said_on(outputs, "assets"))
     decided = said_on(outputs, "decisions")[5]
     assert decided.state.assets["bat"].derating.code == "partly_following"
