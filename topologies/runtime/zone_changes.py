@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
+from pydantic import ValidationError
 
 from agents.orders.zone_change import ACCEPTED, REFUSED, change_audit, changed_zone
-from vpp.errors import MessageError
+from vpp.domain import iso
+from vpp.errors import ConfigError, MessageError
 from vpp.fleet.live_change import differences
 from vpp.fleet.schema import Zone
 from vpp.messages import ZoneChange
@@ -60,11 +62,20 @@ def zone_applied(configured: Zone, state: ByteState) -> Zone:
     Args:
         configured: As its fleet file has it.
         state: State of the zone in this step.
+
+    Raises:
+        ConfigError: What the change left is no configuration of this version.
     """
     applied = _applied(state)
     if applied is None or applied.file_hash != configured.config_hash:
         return configured
-    return Zone.model_validate(applied.config)
+    try:
+        return Zone.model_validate(applied.config)
+    except ValidationError as error:
+        raise ConfigError(
+            f"the change of zone {configured.zone} of {iso(applied.at)} is no configuration of this version: {error}",
+            hint="write the change into the fleet file: once the file differs, it holds",
+        ) from error
 
 
 def apply_change(
@@ -83,6 +94,7 @@ def apply_change(
 
     Raises:
         MessageError: The change does not hold (``changed_zone``), in another step than admission.
+        ConfigError: As ``zone_applied``.
     """
     applied = _applied(state)
     if applied is not None and change.at <= applied.at:

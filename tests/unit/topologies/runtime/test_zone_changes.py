@@ -13,11 +13,13 @@ from tests.worlds.builders import T0, ZONE, actor_bid_at, closed_slot, make_zone
 from topologies.runtime.in_process import Chain, MemoryState
 from topologies.runtime.reducers import STEPS, make_reducer
 from topologies.runtime.runner import Runner
-from topologies.runtime.zone_changes import FORWARDED, apply_change, zone_applied
+from topologies.runtime.zone_changes import FORWARDED, AppliedChange, apply_change, zone_applied
 from vpp import messages as m
+from vpp.errors import ConfigError
 from vpp.fleet.schema import Limits, Zone
 from vpp.settings import Settings, load_settings
 from vpp.streams.reducer import Origin, Output
+from vpp.streams.state_codec import pack
 
 PLANT = make_zone(limits=Limits(ramp_limit_mw=50.0, import_cap_mw=86.0))
 TIGHTER = PLANT.model_copy(update={"limits": Limits(ramp_limit_mw=50.0, import_cap_mw=46.0)})
@@ -144,3 +146,16 @@ def test_a_change_is_kept_in_the_state_of_every_step(topology: str) -> None:
     assert zone_applied(PLANT, state) == PLANT
     apply_change(topology, PLANT, change_to(TIGHTER), state, None)
     assert zone_applied(PLANT, state) == TIGHTER
+
+
+def test_a_change_that_an_upgrade_cannot_read_stops_the_worker_until_the_file_has_it(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.send(change_to(TIGHTER))
+    older = AppliedChange(T0, PLANT.config_hash, {**TIGHTER.model_dump(mode="json"), "gone": 1})
+    plant.state.set_bytes("zone", pack(older, "zone-1", as_text=True))
+    plant.restart(PLANT)
+    with pytest.raises(ConfigError, match=f"(?s)change of zone {ZONE} of .*gone") as refusal:
+        plant.decide(0)
+    assert "fleet file" in str(refusal.value.hint)
+    plant.restart(TIGHTER)
+    assert plant.decide(0)[0] == TIGHTER.config_hash
