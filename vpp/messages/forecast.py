@@ -198,7 +198,7 @@ def _with_tail(experts: _Experts, tail: list[float | None]) -> _Experts:
     """Return what ``_without_tail`` was given."""
     if not tail:
         return experts
-    whole = len(next(iter(experts.values()), [])) + len(tail)
+    whole = min(map(len, experts.values()), default=0) + len(tail)
     return {name: values + tail[len(tail) - (whole - len(values)) :] for name, values in experts.items()}
 
 

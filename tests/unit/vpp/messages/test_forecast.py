@@ -55,6 +55,8 @@ def test_the_end_that_experts_share_is_written_once() -> None:
         [7.0, 8.0, 9.0],
     )
     assert short.whole(STEP_MIN, []) == outlook
+    in_another_order = msgspec.structs.replace(short, experts=dict(sorted(short.experts.items())))
+    assert in_another_order.whole(STEP_MIN, []) == outlook
 
 
 def test_horizons_that_are_not_one_slot_apart_stay_as_they_are() -> None:
