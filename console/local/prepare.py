@@ -21,7 +21,7 @@ from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.files.availability import MAX_LEAD
 from vpp.files.dataset import size_and_change
-from vpp.fleet.in_force import fleet_path
+from vpp.fleet.in_force import fleet_path, start_fleet_path
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Zone
 from vpp.run_in_use import run_label
@@ -94,9 +94,10 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
     if place.last is not None:
         say(f"run {run_label(settings.run)} continues after {iso(place.last)}; --fresh starts again")
         zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
-    fitted_path = fleet_path(settings)
-    write_fleet(fitted_path, zones.values())
-    fitted = settings.model_copy(update={"fleet": fitted_path, "live": _deadlines(settings, feed)})
+    start_path = start_fleet_path(settings)
+    for path in (start_path, fleet_path(settings)):
+        write_fleet(path, zones.values())
+    fitted = settings.model_copy(update={"fleet": start_path, "live": _deadlines(settings, feed)})
     if train:
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():

@@ -166,13 +166,10 @@ def keep_under_another_name(settings: Settings) -> str | None:
         free_name = next(name for n in range(1, len(names) + 2) if (name := f"{stem}-{n}") not in names)
         store.rename_run(settings.run, free_name)
         other = settings.model_copy(update={"run": free_name})
-        for before, after in (
-            (record_path(settings), record_path(other)),
-            (fleet_path(settings), fleet_path(other)),
-        ):
-            if before.exists():
-                after.parent.mkdir(parents=True, exist_ok=True)
-                before.replace(after)
+        folder, new_folder = fleet_path(settings).parent, fleet_path(other).parent
+        for path in (*folder.glob("fleet*.yaml"), *folder.glob(record_path(settings).name)):
+            new_folder.mkdir(parents=True, exist_ok=True)
+            path.replace(new_folder / path.name)
     return free_name
 
 

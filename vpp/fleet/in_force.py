@@ -13,14 +13,22 @@ from vpp.settings import Settings
 
 
 def fleet_path(settings: Settings) -> Path:
-    """Return where `vpp up` writes the fleet of its run, fitted to the run's source."""
+    """Return where the fleet of a run is: as `vpp up` fitted it to the source, or as ``vpp reload`` changed it."""
     return settings.data_dir / "run" / (settings.run or "default") / "fleet.yaml"
+
+
+def start_fleet_path(settings: Settings) -> Path:
+    """Return where `vpp up` writes the fleet that its workers start with.
+
+    ``vpp reload`` leaves it as it is: a worker that starts again decides what lies before a change as it was decided.
+    """
+    return fleet_path(settings).with_name("fleet.start.yaml")
 
 
 def configured_zones(settings: Settings) -> Callable[[str], Zone | None]:
     """Return the look-up of a worker: the fleet file that its settings name, then the shipped zones.
 
-    `vpp up` names the fitted fleet in the settings of its workers. A worker that is started by hand must not pick up
+    `vpp up` names the fleet of the start in the settings of its workers. A worker that is started by hand must not pick up
     what an earlier run left in the data directory.
 
     Raises:

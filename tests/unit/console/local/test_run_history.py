@@ -118,6 +118,18 @@ def test_fresh_keeps_the_run_under_a_free_name_with_its_audit(settings: Settings
     assert (rows["default"]["in_use"], rows["default"]["last"]) == (True, None)
 
 
+def test_fresh_takes_the_fleets_of_the_run_along(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 1)
+    folder = record_path(settings).parent
+    fleets = ("fleet.001.yaml", "fleet.start.yaml", "fleet.yaml")
+    for name in fleets:
+        (folder / name).write_text("zones: {}", encoding="utf-8")
+    assert keep_under_another_name(settings) == "default-1"
+    assert sorted(path.name for path in folder.iterdir()) == []
+    assert sorted(path.name for path in (folder.parent / "default-1").iterdir()) == [*fleets, "record.json"]
+
+
 def test_a_deleted_run_leaves_its_audit_and_the_deletion_in_it(settings: Settings) -> None:
     start(settings)
     settle(settings, 3)
