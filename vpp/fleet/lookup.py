@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from vpp.atomic_file import write_atomic
 from vpp.fleet.schema import Fleet, Market, Zone, parse_fleet
@@ -35,10 +36,26 @@ def find_zone(name: str, own_fleet: Fleet | None = None) -> Zone | None:
 
 
 def write_fleet(path: Path, zones: Iterable[Zone]) -> None:
-    """Write zones as a fleet file, whole or not at all."""
-    body = {zone.zone: zone.model_dump(mode="json", exclude={"zone"}, exclude_none=True) for zone in zones}
+    """Write zones as a fleet file, whole or not at all; a null is left out only where it is the default."""
+    body = {zone.zone: _without_default_nulls(zone, zone.model_dump(mode="json", exclude={"zone"})) for zone in zones}
     text = yaml.safe_dump({"zones": body}, sort_keys=False, allow_unicode=True, width=120)
     write_atomic(path, text)
+
+
+def _without_default_nulls(value: Any, plain: Any) -> Any:
+    """Return ``plain``, the JSON of ``value``, without the nulls that are defaults."""
+    match value:
+        case BaseModel():
+            fields = type(value).model_fields
+            return {
+                key: _without_default_nulls(getattr(value, key), entry)
+                for key, entry in plain.items()
+                if entry is not None or fields[key].default is not None
+            }
+        case tuple():
+            return [_without_default_nulls(*pair) for pair in zip(value, plain, strict=True)]
+        case _:
+            return plain
 
 
 @lru_cache(maxsize=1)

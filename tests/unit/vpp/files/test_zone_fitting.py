@@ -152,8 +152,11 @@ def test_numbered_simulator_zones_are_copies_with_their_own_assets():
 
 def test_a_written_fleet_reads_back_the_same(tmp_path):
     zones = [zone_for(name, step_min=5, channels=NET)[0] for name in ("GB", "VIC1", "DE_LU", "SIM_001")]
+    droop_only = zones[0].frequency.model_copy(update={"fast_reserve_hz": None})
+    zones.append(zones[0].model_copy(update={"zone": "DROOP", "frequency": droop_only}))
     write_fleet(tmp_path / "fleet.yaml", zones)
     assert load_fleet(tmp_path / "fleet.yaml") == Fleet(zones=tuple(zones))
+    assert (tmp_path / "fleet.yaml").read_text(encoding="utf-8").count("null") == 1
 
 
 def hourly(values):
