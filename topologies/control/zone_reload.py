@@ -117,16 +117,22 @@ def send_changes(
     ]
     for change in changes:
         post(ORDERS.name, sealed(change, settings.approval_secret))
-    answers = [_answer(store, change) for change in changes]
-    accepted = {answer.zone for answer in answers if answer.verdict == ACCEPTED}
-    if fleet_path(settings).is_file():
-        keep_superseded(settings)
-        new = Fleet(zones=tuple(one.zone for one in reloads if one.zone.zone in accepted))
-        write_fleet(fleet_path(settings), fleet_in_force(settings).merged(new).zones)
+    answers: list[Audit] = []
+    try:
+        answers += (_answer(store, change) for change in changes)
+    finally:
+        accepted = {answer.zone for answer in answers if answer.verdict == ACCEPTED}
+        _put_in_force([one.zone for one in reloads if one.zone.zone in accepted], settings)
     refused = [f"{answer.zone}: {answer.detail}" for answer in answers if answer.verdict != ACCEPTED]
     if refused:
         raise RefusedError("; ".join(refused), hint="the audit has it: vpp export audit")
     return answers
+
+
+def _put_in_force(zones: list[Zone], settings: Settings) -> None:
+    if zones and fleet_path(settings).is_file():
+        keep_superseded(settings)
+        write_fleet(fleet_path(settings), fleet_in_force(settings).merged(Fleet(zones=tuple(zones))).zones)
 
 
 def _answer(store: Store, change: ZoneChange) -> Audit:
@@ -138,5 +144,6 @@ def _answer(store: Store, change: ZoneChange) -> Audit:
         time.sleep(_PAUSE_S)
     raise UnreachableError(
         f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",
-        hint="is the plant running? see `vpp status`; then give the same command again",
+        hint="is the plant running? see `vpp status`. A zone that the plant does not have, or a change that this "
+        "machine's clock dates wrong, gets no answer: see `vpp export dlq`",
     )

@@ -111,7 +111,7 @@ def apply_change(
     state.set_bytes(_KEY, pack(record, _SHAPE, as_text=True))
     outputs = [Output(topic, change) for topic in FORWARDED.get(topology, ())]
     if is_admission:
-        detail = f"{change.reason}: {'; '.join(map(str, differences(zone, changed)))}"
+        detail = f"{change.reason}: {'; '.join(map(str, differences(zone, changed))) or 'no difference'}"
         outputs.append(Output(AUDIT.name, change_audit(change, ACCEPTED, detail)))
     return outputs
 

@@ -28,8 +28,8 @@ def start_fleet_path(settings: Settings) -> Path:
 def configured_zones(settings: Settings) -> Callable[[str], Zone | None]:
     """Return the look-up of a worker: the fleet file that its settings name, then the shipped zones.
 
-    `vpp up` names the fleet of the start in the settings of its workers. A worker that is started by hand must not pick up
-    what an earlier run left in the data directory.
+    `vpp up` names the fleet of the start in the settings of its workers. A worker that is started by hand must not pick
+    up what an earlier run left in the data directory.
 
     Raises:
         FleetError: The fleet file is wrong.

@@ -106,6 +106,7 @@ def test_the_word_of_admission_counts(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="not signed with the approval key"):
         reload(plant, settings)
     assert fleet_in_force(settings).zones[0].limits == PLANT.limits
+    assert [path.name for path in fleet_path(settings).parent.glob("fleet*")] == ["fleet.yaml"]
 
 
 def test_workers_without_a_fitted_fleet_get_the_file_as_it_is(tmp_path: Path) -> None:
@@ -124,3 +125,23 @@ def test_a_silent_plant_is_named_and_can_be_asked_again(tmp_path: Path, monkeypa
     with pytest.raises(UnreachableError, match="admission did not answer"):
         send_changes(reloads, settings, plant.store, lambda *_: None, principal="ops", reason="storm", now=T0)
     assert read_changes(settings) == reloads
+
+
+def test_what_was_accepted_is_in_force_though_a_later_zone_gets_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zone_reload, "ANSWER_S", 0.3)
+    plant = Admission(tmp_path)
+    silent = FITTED.model_copy(update={"zone": "Q"})
+    write_fleet(fleet_path(plant.settings), [FITTED, silent])
+    settings = plant.settings_with(TIGHTER, TIGHTER.model_copy(update={"zone": "Q"}))
+    reloads = read_changes(settings)
+
+    def post(topic: str, message: Message) -> None:
+        if message.zone == ZONE:
+            plant.post(topic, message)
+
+    with pytest.raises(UnreachableError, match="change of Q"):
+        send_changes(reloads, settings, plant.store, post, principal="ops", reason="storm", now=T0)
+    assert [zone.limits.import_cap_mw for zone in fleet_in_force(settings).zones] == [55.0, 60.0]
+    assert [one.zone.zone for one in read_changes(settings)] == ["Q"]

@@ -43,6 +43,8 @@ class TestChain:
         )
         (audit,) = (o.message for o in outputs if isinstance(o.message, m.Audit))
         assert (audit.verdict, audit.detail) == (ACCEPTED, "storm: limits.import_cap_mw: 86 -> 46")
+        again = chain.feed(change_to(TIGHTER, 2 * SECOND), "orders")
+        assert [o.message.detail for o in again if isinstance(o.message, m.Audit)] == ["storm: no difference"]
 
     def test_a_refused_change_is_in_the_audit_and_nowhere_else(self, tmp_path: Path) -> None:
         chain = Chain(settings_of(tmp_path), {ZONE: PLANT}.get)
