@@ -224,9 +224,10 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
 def _turned(table: SourceTable, day: str) -> SourceTable:
     """Return a table of one day that has a row per quantity and a column per time as one with a column per quantity.
 
-    A time that comes a second time, at the end, is of the next day, which another file holds: it is left out.
+    The first time at the end again is of the next day, which another file holds: it is left out. Other times come twice
+    on the day on which the clock goes back.
     """
-    clocks = list(dict.fromkeys(table.header[1:]))
+    clocks = table.header[1:-1] if table.header[-1] == table.header[1] else table.header[1:]
     plain = replace(table, header=tuple(map(str, range(len(table.header)))))
     parts = [part.cells for part in plain.chunks(plain.header, plain.header, _MAX_QUANTITIES)]
     rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(plain.header))
