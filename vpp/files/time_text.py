@@ -122,15 +122,19 @@ def clocks_of_hours(hours: pd.Series[Any], parts: pd.Series[Any] | None, part_mi
 
     Args:
         hours: Clocks (kept as they are), or numbers of hours.
-        parts: Number of the part within each hour, from 1; None: the hour is whole.
+        parts: Number of the part within each hour, from 1; None: the hour is whole. What is no such number gives what
+            is no time.
         part_min: Length of a part (min).
     """
     text = hours.astype(str).str.strip()
     if not text.str.fullmatch(r"\d{1,2}").all():
         return text
-    part = 60.0 if parts is None else pd.to_numeric(parts, errors="coerce").fillna(0) * part_min
-    minutes = ((text.astype(int) - 1) * 60 + part).astype(int)
-    return (minutes // 60).astype(str).str.zfill(2) + ":" + (minutes % 60).astype(str).str.zfill(2)
+    if parts is None:
+        return _clocks(text.astype(int) * 60)
+    part = pd.to_numeric(parts, errors="coerce")
+    is_part = part.between(1, 60 / part_min) & (part % 1 == 0)
+    minutes = (text.astype(int) - 1) * 60 + part.where(is_part, 0) * part_min
+    return _clocks(minutes.astype(int)).where(is_part, text + ":?")
 
 
 def days_of_file_name(path: str, clocks: pd.Series[Any]) -> pd.Series[Any]:
@@ -152,6 +156,10 @@ def days_of_file_name(path: str, clocks: pd.Series[Any]) -> pd.Series[Any]:
     hours = text.str.split(":").str[0].astype(int)
     days = first + pd.to_timedelta((hours.diff() <= -12).cumsum(), unit="D")
     return days.dt.strftime("%Y-%m-%d") + " " + text
+
+
+def _clocks(minutes: pd.Series[Any]) -> pd.Series[Any]:
+    return (minutes // 60).astype(str).str.zfill(2) + ":" + (minutes % 60).astype(str).str.zfill(2)
 
 
 def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:

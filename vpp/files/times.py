@@ -79,8 +79,8 @@ class TimeReader:
         Raises:
             DataError: A time cannot be read, or naive stamps and stamps with an offset are mixed; names the rows.
         """
-        text = raw[self.column]
-        parsed, aware = self._parse(text, raw)
+        text = self._text(raw)
+        parsed, aware = self._parse(text)
         bad = parsed.isna().to_numpy()
         if bad.any():
             self._refuse(text, int(np.argmax(bad)), rows)
@@ -93,7 +93,19 @@ class TimeReader:
         utc, keep = self._localize(parsed, zones, empty, rows)
         return Instants(self._checked(utc, text, rows), keep)
 
-    def _parse(self, text: pd.Series[Any], raw: pd.DataFrame) -> tuple[pd.Series[Any], Any]:
+    def _text(self, raw: pd.DataFrame) -> pd.Series[Any]:
+        """Return the time column, joined with the day or the time of day where these stand elsewhere."""
+        text = raw[self.column]
+        if pd.api.types.is_datetime64_any_dtype(text) or self.time.format[0] in {*EPOCHS, EXCEL}:
+            return text
+        if self.time.day is not None:
+            text = days_of_file_name(self.path, text)
+        if self.clock is not None:
+            parts = None if self.clock_part is None else raw[self.clock_part]
+            text = text.astype(str).str.strip() + " " + clocks_of_hours(raw[self.clock], parts, self.time.period_min)
+        return text
+
+    def _parse(self, text: pd.Series[Any]) -> tuple[pd.Series[Any], Any]:
         """Return naive times (those with an offset already in UTC) and which had one."""
         if isinstance(text.dtype, pd.DatetimeTZDtype):
             return text.dt.tz_convert("UTC").dt.tz_localize(None), np.ones(len(text), dtype=bool)
@@ -104,11 +116,6 @@ class TimeReader:
             return epoch_times(text, style), np.ones(len(text), dtype=bool)
         if style == EXCEL:
             return excel_times(text), np.zeros(len(text), dtype=bool)
-        if self.time.day is not None:
-            text = days_of_file_name(self.path, text)
-        if self.clock is not None:
-            parts = None if self.clock_part is None else raw[self.clock_part]
-            text = text.astype(str).str.strip() + " " + clocks_of_hours(raw[self.clock], parts, self.time.period_min)
         text = text.astype(str)
         if self.time.zone != "UTC":
             # A mark of summer time says nothing that local time and the order of rows do not say.

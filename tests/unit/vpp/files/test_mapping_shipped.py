@@ -338,10 +338,26 @@ def test_quarters_of_the_hour_that_comes_twice_follow_one_another(tmp_path):
     assert prices.max() == 34.0, "what is weighted by energy is another quantity"
 
 
+@pytest.mark.parametrize("part", ["5", "0", "1.5", ""])
+def test_a_part_that_an_hour_does_not_have_is_refused(tmp_path, part):
+    rows = ERCOT_RTM_SHEET.replace("01/01/2024,1,2,N", f"01/01/2024,1,{part},N")
+    with pytest.raises(DataError, match=r"row 3: Delivery Date '01/01/2024 1:\?' is not a time"):
+        inspect_file(written(tmp_path, "sheet.csv", rows))
+
+
 def test_times_of_day_need_a_day_in_the_name_of_the_file(tmp_path):
     with pytest.raises(DataError, match="without a date") as caught:
         inspect_file(written(tmp_path, "demand.csv", OUTLOOK))
     assert "20240131" in str(caught.value.hint)
+
+
+def test_columns_of_the_hour_that_comes_twice_follow_one_another(tmp_path):
+    clocks = [f"{hour:02}:{minute:02}" for hour in (0, 1, 1, 2) for minute in range(0, 60, 5)]
+    head = ",".join(f'"{name}"' for name in ("Demand 11/03/2024", *clocks, "00:00"))
+    rows = [f'"{name}",{",".join(map(str, range(48)))},' for name in ("Hour-ahead forecast", "Demand")]
+    load = read_frame(written(tmp_path, "page.csv", "\n".join((head, *rows)) + "\n"), "CAISO")["load_mw"]
+    assert load.tolist() == list(range(48))
+    assert (load.index[0], load.index[-1]) == (pd.Timestamp("2024-11-03T07:00Z"), pd.Timestamp("2024-11-03T10:55Z"))
 
 
 def written(folder, name, text):
