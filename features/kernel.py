@@ -223,7 +223,7 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
     out: Floats,
 ) -> None:
     """Compute one feature that averages over earlier weeks or over days of the targets' class."""
-    column = a if op == SIMILAR else b
+    most = a if op == SIMILAR else b
     for n in range(origins.shape[0]):
         t = origins[n]
         ahead = 0 if op == SIMILAR_STEP else steps[n]
@@ -239,7 +239,7 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
             if not math.isnan(value):
                 total += value
                 count += 1
-                if count == column:
+                if count == most:
                     break
         out[n] = total / count if count > 0 else np.nan
         if op == SIMILAR_STEP:

@@ -102,8 +102,8 @@ def gate(channel: str, value: float, zone: Zone, checks: Checks) -> Quality | No
         checks: Memory of the zone; changed.
     """
     low, high = limits(channel, zone, checks)
-    last_seen = checks.seen.get(channel)
-    if _is_mark(channel, value, zone, last_seen):
+    span = checks.seen.get(channel)
+    if _is_mark(channel, value, zone, span):
         return Quality.MISSING_MARK
     if channel.endswith("_mw") and value != 0.0 and abs(value) < ABSURD:
         level = checks.level.get(channel, zone.share.region_mw)
@@ -111,7 +111,7 @@ def gate(channel: str, value: float, zone: Zone, checks: Checks) -> Quality | No
         checks.level[channel] = max(level * grown, zone.share.region_mw)
     if not low <= value <= high:
         return Quality.OUT_OF_RANGE
-    checks.seen[channel] = _stretched(last_seen, value)
+    checks.seen[channel] = _stretched(span, value)
     return None
 
 
@@ -184,20 +184,20 @@ def _rating_mw(asset: object) -> float:
     return max((float(getattr(asset, name, None) or 0.0) for name in names), default=0.0) or ABSURD
 
 
-def _is_mark(channel: str, value: float, zone: Zone, repeats: tuple[float, float, int] | None) -> bool:
-    if channel.rpartition(":")[2] == PRICE or (repeats is not None and repeats[0] <= value <= repeats[1]):
+def _is_mark(channel: str, value: float, zone: Zone, span: tuple[float, float, int] | None) -> bool:
+    if channel.rpartition(":")[2] == PRICE or (span is not None and span[0] <= value <= span[1]):
         return False  # a market clears at any price between its floor and cap, also at -999.99
     if _text(value) not in _MARKS:
         return False
-    if repeats is None or repeats[2] < _SEEN_ENOUGH:
+    if span is None or span[2] < _SEEN_ENOUGH:
         return not (channel.endswith("_mw") and 0.0 < value <= zone.share.region_mw)
     return True
 
 
-def _stretched(repeats: tuple[float, float, int] | None, value: float) -> tuple[float, float, int]:
-    if repeats is None:
+def _stretched(span: tuple[float, float, int] | None, value: float) -> tuple[float, float, int]:
+    if span is None:
         return value, value, 1
-    low, high, n = repeats
+    low, high, n = span
     room = max(_STRETCH * (high - low), _STRETCH * abs(high), 1e-9)
     if n < _SEEN_ENOUGH:
         room = float("inf")
