@@ -126,7 +126,7 @@ class IntakeReducer:
     def _take(self, state: IntakeState, message: Observation, origin: Origin, *, warms_up: bool) -> list[Output]:
         index = self._step.index(message.slot)
         state.head.clock.note(self._gap(state, index), self._step, origin.appended_at, history=warms_up)
-        if message.run_from is not None:
+        if message.history and message.run_from is not None:
             state.head.run_from = self._step.index(message.run_from)
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
@@ -136,6 +136,8 @@ class IntakeReducer:
             outputs += self._close_until(state, state.ticks.index)
         if state.head.last is not None and index - state.head.last <= self._max_gap:
             outputs += self._close_until(state, index - 1, history=message.history)
+        if not message.history:
+            state.head.run_from = None
         state.head.channels = sorted({*state.head.channels, *values})
         state.changed = True
         if covers_slot:

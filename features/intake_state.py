@@ -82,9 +82,8 @@ class IntakeHead(msgspec.Struct, omit_defaults=True):
     """The small part of the state that changes with every slot; ``faults``: episodes under way.
 
     ``first``: from here to ``last`` every slot was closed. ``revisions``: of the slots that were corrected. ``ring``:
-    of the values of closed slots. ``published_before``: alerts on what was published
-    before the run, each with the last slot that it speaks of. ``run_from``: first slot of the run, None where no row
-    before it was sent.
+    of the values of closed slots. ``published_before``: alerts on what was published before the run, each with the
+    last slot that it speaks of. ``run_from``: first slot of a run whose rows before it come, None once it has begun.
     """
 
     last: int | None = None

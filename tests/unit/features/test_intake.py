@@ -335,3 +335,11 @@ def test_slots_without_a_row_before_the_run_are_history_and_those_of_the_run_are
     out = feed([seen(3, history=True, run_from=begin), seen(8)])
     assert [(m.slot - T0) // HALF_HOUR for m in out if isinstance(m, SlotClosed)] == [3, 4, 5, 6, 7, 8]
     assert [m.history for m in out if isinstance(m, SlotClosed)] == [True, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "before", [seen(0, run_from=T0 + 99 * HALF_HOUR), seen(0, history=True, run_from=T0 + 99 * HALF_HOUR)]
+)
+def test_a_gap_of_a_run_that_has_begun_is_no_history_whatever_an_earlier_record_says(before: Observation) -> None:
+    out = feed([before, seen(1), seen(4)])
+    assert [m.history for m in out if isinstance(m, SlotClosed)][1:] == [False, False, False, False]
