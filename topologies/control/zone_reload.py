@@ -12,7 +12,7 @@ from topologies.sources.options import noted_source
 from vpp.errors import ConfigError, RefusedError, UnreachableError, did_you_mean
 from vpp.files.zone_fitting import Overrides, zone_for
 from vpp.fleet.in_force import fleet_in_force, fleet_path, keep_superseded
-from vpp.fleet.live_change import KeyChange, differences
+from vpp.fleet.live_change import KeyChange, differences, with_start_of
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Fleet, Zone, load_fleet
 from vpp.messages import Audit, Message, ZoneChange
@@ -78,7 +78,7 @@ def _reload(zone: Zone, own: Fleet, settings: Settings) -> ZoneReload:
     wanted, _ = zone_for(
         zone.zone, step_min=zone.step_min, channels=zone.channels or (), own_fleet=own, overrides=overrides
     )
-    return ZoneReload(wanted, tuple(differences(zone, wanted)))
+    return ZoneReload(with_start_of(zone, wanted), tuple(differences(zone, wanted)))
 
 
 def send_changes(

@@ -50,6 +50,16 @@ def differences(before: Zone, after: Zone) -> list[KeyChange]:
     return list(_differences((), _by_name(before), _by_name(after)))
 
 
+def with_start_of(before: Zone, after: Zone) -> Zone:
+    """Return ``after`` with what counts only at the first slot as in ``before``: a run that continues has its own."""
+    starts = {
+        (asset.kind, asset.asset_id): {key: getattr(asset, key) for key in _ONLY_AT_START if hasattr(asset, key)}
+        for asset in before.assets
+    }
+    assets = (asset.model_copy(update=starts.get((asset.kind, asset.asset_id))) for asset in after.assets)
+    return after.model_copy(update={"assets": tuple(assets)})
+
+
 def _by_name(zone: Zone) -> dict[str, Any]:
     plain = zone.model_dump(mode="json")
     return {**plain, "assets": {asset["asset_id"]: asset for asset in plain["assets"]}}

@@ -145,3 +145,13 @@ def test_what_was_accepted_is_in_force_though_a_later_zone_gets_no_answer(
         send_changes(reloads, settings, plant.store, post, principal="ops", reason="storm", now=T0)
     assert [zone.limits.import_cap_mw for zone in fleet_in_force(settings).zones] == [55.0, 60.0]
     assert [one.zone.zone for one in read_changes(settings)] == ["Q"]
+
+
+def test_a_run_that_continues_keeps_the_state_of_charge_that_it_began_with(tmp_path: Path) -> None:
+    plant = Admission(tmp_path)
+    (battery,) = FITTED.batteries
+    resumed = battery.model_copy(update={"soc_start": 0.83})
+    assets = tuple(resumed if asset == battery else asset for asset in FITTED.assets)
+    write_fleet(fleet_path(plant.settings), [FITTED.model_copy(update={"assets": assets})])
+    (change,) = read_changes(plant.settings_with(TIGHTER))
+    assert change.zone.batteries == (resumed,)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.worlds.builders import BATTERY, PEAKER, make_zone
 from vpp.fleet.assets import CurtailableRenewable
-from vpp.fleet.live_change import differences
+from vpp.fleet.live_change import differences, with_start_of
 from vpp.fleet.schema import FrequencyResponse, Limits, Market, Share, Zone
 
 ZONE = make_zone(BATTERY, PEAKER)
@@ -69,3 +69,12 @@ def test_a_difference_reads_as_a_line() -> None:
     (gone,) = differences(ZONE, with_zone(assets=(BATTERY,)))
     assert str(cap) == "limits.import_cap_mw: 86 -> 80"
     assert str(gone) == "assets.gas: a peaker -> none"
+
+
+def test_a_run_that_continues_keeps_what_it_started_with() -> None:
+    resumed = with_zone(assets=(BATTERY.model_copy(update={"soc_start": 0.83}), PEAKER))
+    wanted = with_zone(assets=(CHEAPER, BATTERY), hedge=0.1)
+    assert wanted.batteries[0].soc_start != 0.83
+    after = with_start_of(resumed, wanted)
+    assert after.batteries[0].soc_start == 0.83
+    assert with_start_of(wanted, after) == wanted
