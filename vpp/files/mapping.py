@@ -152,10 +152,14 @@ class LongForm(_Strict):
 
 
 class Signs(_Strict):
-    """What tells a file from others with the same columns: words in its name, or columns that only it has."""
+    """What tells a file from others with the same columns: words in its name, or columns that only it has.
+
+    ``foreign``: words in the names of files with the same columns that hold another quantity, which no mapping reads.
+    """
 
     file_name: Names = ()
     columns: Names = ()
+    foreign: Names = ()
 
     def mark(self, header: tuple[str, ...], file_name: str) -> bool:
         """Return whether a file has one of them; case does not matter."""
@@ -335,13 +339,28 @@ def fitting_mapping(header: tuple[str, ...], file_name: str = "") -> Mapping | N
     Args:
         header: The file's column names.
         file_name: Its name, without folders.
+
+    Raises:
+        ConfigError: Its name says that it holds another quantity in the same columns.
     """
     if "timestamp" in header:
         return None
     if header[:1] == ("C",):
         return next(mapping for mapping in shipped_mappings().values() if mapping.tables)
     fits = _fitting(header)
-    return min(fits, key=lambda one: (not one.is_signed(header, file_name), one.zone_column is None), default=None)
+    best = min(fits, key=lambda one: (not one.is_signed(header, file_name), one.zone_column is None), default=None)
+    if best is not None and best.signs is not None:
+        _refuse_foreign(best, best.signs.foreign, file_name)
+    return best
+
+
+def _refuse_foreign(mapping: Mapping, words: tuple[str, ...], file_name: str) -> None:
+    word = next((word for word in words if word.casefold() in file_name.casefold()), None)
+    if word is not None:
+        raise ConfigError(
+            f"{file_name} has the columns of {mapping.description}, but its name holds {word!r}",
+            hint=f"map its columns to channels of your own; if the name is wrong, --mapping {mapping.name}",
+        )
 
 
 def doubts(mapping: Mapping, header: tuple[str, ...], file_name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from vpp.errors import DataError
+from vpp.errors import ConfigError, DataError
 from vpp.files.guessing import Choices, guess_mapping
 from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file, iter_chunks, read_frame
@@ -319,6 +319,14 @@ def test_a_forecast_is_distinguished_from_what_was_realised(tmp_path):
     info = inspect_file(written(tmp_path, "actual.csv", actual))
     assert {"wind_mw", "solar_mw"} == set(info.columns)
     assert info.warnings == ()
+
+
+def test_a_forecast_of_the_day_itself_is_no_forecast_of_the_day_before(tmp_path):
+    path = written(tmp_path, "Prognostizierte_Erzeugung_Intraday_202401010000.csv", SMARD_AHEAD)
+    with pytest.raises(ConfigError, match="'Intraday'") as caught:
+        inspect_file(path)
+    assert "--mapping smard_forecast" in str(caught.value.hint)
+    assert "wind_forecast_da_mw" in inspect_file(path, "smard_forecast").columns
 
 
 def test_columns_that_a_forecast_has_too_are_pointed_out(tmp_path):
