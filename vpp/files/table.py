@@ -105,7 +105,7 @@ class SourceTable:
         read = read_folder(self.path, wanted)
         cells = pd.DataFrame({n: _plain(read.column(w)) for n, w in zip(columns, wanted, strict=True)})
         keys = [name for name in columns if name in text]
-        cells = cells.groupby(keys, as_index=False, sort=True).last()[list(columns)]
+        cells = cells.groupby(keys, as_index=False, sort=True, dropna=False).last()[list(columns)]
         return RawChunk(cells, np.arange(2, len(cells) + 2))
 
     def _parquet(self, columns: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
