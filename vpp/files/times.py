@@ -96,7 +96,9 @@ class TimeReader:
     def _text(self, raw: pd.DataFrame) -> pd.Series[Any]:
         """Return the time column, joined with the day or the time of day where these stand elsewhere."""
         text = raw[self.column]
-        if pd.api.types.is_datetime64_any_dtype(text) or self.time.format[0] in {*EPOCHS, EXCEL}:
+        if pd.api.types.is_datetime64_any_dtype(text) and self.clock is not None:
+            text = text.dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_datetime64_any_dtype(text) or self.time.format[0] in {*EPOCHS, EXCEL}:
             return text
         if self.time.day is not None:
             text = days_of_file_name(self.path, text)

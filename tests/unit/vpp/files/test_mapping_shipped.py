@@ -353,6 +353,13 @@ def test_a_part_that_an_hour_does_not_have_is_refused(tmp_path, part):
         inspect_file(written(tmp_path, "sheet.csv", rows))
 
 
+def test_dates_of_parquet_are_joined_with_their_clock(tmp_path):
+    cells = pd.read_csv(written(tmp_path, "actual.csv", ERCOT_ACTUAL), parse_dates=["OperDay"])
+    cells.to_parquet(tmp_path / "actual.parquet")
+    as_text, as_dates = (read_frame(tmp_path / name, "ERCOT") for name in ("actual.csv", "actual.parquet"))
+    pd.testing.assert_frame_equal(as_dates, as_text)
+
+
 def test_times_of_day_need_a_day_in_the_name_of_the_file(tmp_path):
     with pytest.raises(DataError, match="without a date") as caught:
         inspect_file(written(tmp_path, "demand.csv", OUTLOOK))
