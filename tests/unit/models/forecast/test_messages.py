@@ -1,11 +1,11 @@
 """Forecasts of power in messages: rounded to the zone's scale, whole numbers without a point, whatever their size."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from models.forecast.messages import quantiles_message
 from vpp.fleet.scale import PowerScale
-from vpp.messages import encode
 from vpp.messages.forecast import Quantiles
 
 
@@ -22,8 +22,8 @@ def test_a_forecast_keeps_a_ten_thousandth_of_the_scale(reference_mw: float, par
 
 
 def test_whole_numbers_have_no_point() -> None:
-    assert b'"q50":[31235,31235]' in encode(message(31_234.6, 40_000.0))
-    assert b'"q50":[-120,-120]' in encode(message(-123.4, 100_000.0))
+    assert b'"q50":[31235,31235]' in msgspec.json.encode(message(31_234.6, 40_000.0))
+    assert b'"q50":[-120,-120]' in msgspec.json.encode(message(-123.4, 100_000.0))
 
 
 @pytest.mark.parametrize("level_mw", [1e19, -1e25])

@@ -67,7 +67,7 @@ def test_a_file_that_is_no_parquet_is_named(folder: Path) -> None:
 
 
 def test_a_row_without_a_time_is_refused_as_in_a_file(tmp_path: Path) -> None:
-    times = pd.to_datetime(["2024-01-01T00:00Z", "2024-01-01T00:30Z", None])
+    times = pd.DatetimeIndex(["2024-01-01T00:00Z", "2024-01-01T00:30Z", pd.NaT])
     pd.DataFrame({"timestamp": times, "zone": "A", "load_mw": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / "a.parquet")
     for path in (tmp_path, tmp_path / "a.parquet"):
         with pytest.raises(DataError, match="row 4: timestamp is empty"):

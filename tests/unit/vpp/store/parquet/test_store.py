@@ -143,8 +143,8 @@ def test_a_zone_whose_name_is_too_long_for_a_folder(store: ParquetStore, tmp_pat
     assert store.count("telemetry", zone=zone) == 2
     assert store.latest("telemetry", zone).column("slot") == [slot(DAY)]
     assert [row[0] for chunk in store.scan("telemetry") for row in chunk] == sorted(2 * names)
-    frame = pd.read_parquet([file for file in files(store, tmp_path) if "zone=%%" in str(file)], partitioning=None)
-    assert set(frame["zone"]) == {zone, zone + "2"}
+    hashed = [file for file in files(store, tmp_path) if "zone=%%" in str(file)]
+    assert set().union(*(pd.read_parquet(file, partitioning=None)["zone"] for file in hashed)) == {zone, zone + "2"}
 
 
 def test_a_negative_zero_is_a_zero_as_in_other_stores(store: ParquetStore) -> None:
