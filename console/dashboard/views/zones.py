@@ -12,6 +12,7 @@ from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.moment import LASTING
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
+from vpp.alerting.rules import AlertRules, Subject, load_rules
 from vpp.fleet.scale import significant
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
@@ -29,8 +30,8 @@ def zones(context: ReadContext) -> dict[str, Any]:
     if not newest:
         return {"zones": [], "totals": [], "now": None}
     last = max(newest.values())
-    rows = _ZoneRows.scan(context, last)
-    lines = [_line(context.config(name), name, newest.get(name), last, rows.of(name)) for name in names]
+    rows, rules = _ZoneRows.scan(context, last), load_rules(context.settings.alert_rules)
+    lines = [_line(context.config(name), name, newest.get(name), last, rows.of(name), rules) for name in names]
     return {"zones": lines, "totals": _totals(lines), "now": _end(rows.telemetry, last)}
 
 
@@ -60,7 +61,7 @@ class _ZoneRows(NamedTuple):
         """Return the rows of the day before slot ``last``, in one scan of each table."""
         since, scan = last - DAY, context.store.scan
         telemetry = ("zone", "slot", "net_load_mw", "price_per_mwh")
-        alerts = ("zone", "slot", "severity", "code", "channel", "asset_id", "ended_at")
+        alerts = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "ended_at")
         setpoints = ("zone", "slot", "asset_id", "power_mw", "revision")
         decisions = ("zone", "slot", "for_slot", "revision", "body")
         return cls(
@@ -95,7 +96,9 @@ def _step(rows: Sequence[dict[str, Any]]) -> timedelta:
     return min((b - a for a, b in pairwise(slots)), default=timedelta(minutes=30))
 
 
-def _line(config: Zone | None, name: str, slot: datetime | None, last: datetime, rows: _Rows) -> dict[str, Any]:
+def _line(
+    config: Zone | None, name: str, slot: datetime | None, last: datetime, rows: _Rows, rules: AlertRules
+) -> dict[str, Any]:
     factor = 1.0 if config is None else config.share.factor
     cap = None if config is None else config.limits.import_cap_mw
     plant: dict[datetime, float] = defaultdict(float)
@@ -114,7 +117,8 @@ def _line(config: Zone | None, name: str, slot: datetime | None, last: datetime,
     now = last + step
     money = sum(row["pnl"] or 0.0 for row in rows.ledger) if rows.ledger else None
     idle = -sum(row["penalty_no_action"] or 0.0 for row in rows.ledger)
-    alarm = _alarm(rows.alerts, now, newest, last)
+    open_alerts = [_by_rules(row, rules) for row in rows.alerts if row["ended_at"] is None]
+    alarm = _alarm(open_alerts, now, newest, last)
     planned = _planned_import(rows.decisions, last)
     return {
         "zone": name,
@@ -134,6 +138,11 @@ def _line(config: Zone | None, name: str, slot: datetime | None, last: datetime,
         "deviation_mw": None if grid is None or planned is None else abs(grid - planned),
         "behind": slot is None or slot < last,
     }
+
+
+def _by_rules(row: dict[str, Any], rules: AlertRules) -> dict[str, Any]:
+    """Return a stored alert with the severity that the alert rules give it."""
+    return {**row, "severity": rules.handling(Subject.of_row(row)).severity}
 
 
 def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], last: datetime) -> dict[str, Any]:
