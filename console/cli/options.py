@@ -19,6 +19,7 @@ from rich.text import Text
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.logs import set_up_logging
+from vpp.messages.times import EARLIEST, LATEST
 from vpp.plain_text import plain_line, plain_lines, seen_json
 from vpp.private_files import keep_private
 from vpp.run_in_use import DEFAULT_RUN, read_run_in_use
@@ -82,10 +83,10 @@ NO_OPTIONS = Common()
 
 
 def parse_time(text: str) -> datetime:
-    """Return an ISO date or time as UTC; without a zone it is taken as UTC.
+    """Return an ISO date or time as UTC; without an offset it is taken as UTC.
 
     Raises:
-        ConfigError: It is no ISO date or time.
+        ConfigError: It is not an ISO date or time of the years 1900 to 2199.
     """
     try:
         instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -93,7 +94,10 @@ def parse_time(text: str) -> datetime:
         raise ConfigError(
             f"{text!r} is not a date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)"
         ) from error
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    instant = instant.replace(tzinfo=instant.tzinfo or UTC)
+    if not EARLIEST <= instant < LATEST:
+        raise ConfigError(f"{text!r} is not between {EARLIEST.year} and {LATEST.year}", hint="check the year")
+    return instant.astimezone(UTC)
 
 
 def parse_speed(text: str | None) -> float | None:
