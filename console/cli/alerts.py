@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
 from console.cli.orders.plans import plan_book
 from topologies.control.alert_desk import AlertDesk
 from topologies.control.operator_orders import issue_time, open_episode, operator_order
@@ -29,7 +30,9 @@ from vpp.store.tables import ALERTS, NOTICES, TELEMETRY
 
 app = App(name="alerts", help="Alerts: list them, take them on, silence them, test the contacts.")
 
-HOURS_PER_DAY = 24.0
+_MINUTES = {"m": 1.0, "h": 60.0, "d": 1440.0}
+_LONGEST_SPAN_MIN = 3660 * 1440.0
+_SPAN = re.compile(r"([0-9]*\.?[0-9]+)([mhd])|0+")
 Zone = Annotated[str | None, Parameter(help="its zone; required if several zones have such an alert")]
 
 
@@ -161,7 +164,7 @@ def maintenance(
     *,
     reason: Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")],
     since: Annotated[str, Parameter(name="--from", help="start of the work (UTC)")],
-    lasts: Annotated[str, Parameter(name="--for", help="how long: 30m, 2h, 3d; 0 takes the window back")] = "4h",
+    lasts: Annotated[str, Parameter(name="--for", help="how long: 30m, 2h, 3d; 0 ends the window")] = "4h",
     code: Annotated[str | None, Parameter(help="only alerts of this code")] = None,
     asset: Annotated[str | None, Parameter(help="only alerts of this asset")] = None,
     json: Json = False,
@@ -169,16 +172,18 @@ def maintenance(
 ) -> None:
     """Plan work: nobody is notified of alerts that begin meanwhile; they are listed all the same.
 
-    A window of the same start and scope is replaced.
+    A window of the same start and scope is replaced. `--for 0` ends it; alerts that began in it still notify nobody.
 
     Args:
         zone: The zone.
     """
-    start = parse_time(since)
+    start, span = parse_time(since), parse_span(lasts)
     with _desk(common.settings()) as desk:
-        act = desk.maintain(zone, _user(), reason, start, start + parse_span(lasts), code=_code(code), asset_id=asset)
-    until = act.until or start
-    words = f"maintenance from {iso(start)} until {iso(until)}" if until > start else "maintenance taken back"
+        if span:
+            act = desk.maintain(zone, _user(), reason, start, start + span, code=_code(code), asset_id=asset)
+        else:
+            act = desk.end_maintenance(zone, _user(), reason, start, code=_code(code), asset_id=asset)
+    words = f"maintenance from {iso(start)} until {iso(act.until or start)}" if span else "maintenance has ended"
     answer(_shown(act), as_json=json, render=lambda _: say(f"{zone}: {words}"))
 
 
@@ -244,26 +249,26 @@ def since_time(store: Store, text: str) -> datetime | None:
     Raises:
         ConfigError: It is neither a time nor a span.
     """
-    if text[-1:] not in ("h", "d") or not text[:-1].replace(".", "", 1).isdigit():
+    if _SPAN.fullmatch(text) is None:
         return parse_time(text)
-    days = parse_days(text, "--since") if text[-1] == "d" else (parse_days(text[:-1], "--since") or 0.0) / HOURS_PER_DAY
-    if days is None:
-        raise ConfigError(f"--since {text!r} is no span", hint="write 48h, 7d, or a time such as 2022-01-31T18:30")
+    span = parse_span(text, "--since")
     newest = max((slot for (slot,) in store.latest(TELEMETRY, columns=("slot",)).values), default=None)
-    return None if newest is None else newest - timedelta(days=days)
+    return None if newest is None else newest - span
 
 
-def parse_span(text: str) -> timedelta:
+def parse_span(text: str, option: str = "--for") -> timedelta:
     """Return a span written as ``30m``, ``2h`` or ``3d``; ``0`` is none.
 
     Raises:
-        ConfigError: It is no span.
+        ConfigError: It is not a span, or longer than 10 years.
     """
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    number = text[:-1] if text[-1:] in units else text
-    if number.replace(".", "", 1).isdigit() and (text[-1:] in units or float(number) == 0):
-        return timedelta(**{units.get(text[-1:], "minutes"): float(number)})
-    raise ConfigError(f"--for {text!r} is no span", hint="write 30m, 2h or 3d; 0 ends it")
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"{option} {text!r} is not a span", hint="write 30m, 2h or 3d; 0 ends it")
+    span_min = float(match[1] or 0) * _MINUTES[match[2] or "m"]
+    if span_min > _LONGEST_SPAN_MIN:
+        raise ConfigError(f"{option} {text!r} is longer than 10 years", hint="give a shorter span")
+    return timedelta(minutes=span_min)
 
 
 def lasts(row: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ plan that somebody with the right to approve approves by its digest, and that it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -277,7 +277,7 @@ class OrderDesk:
         text = f"Silenced until {act.until:%d %b %H:%M} UTC." if wish.hours else "The silence has ended."
         return {"status": "silenced" if wish.hours else "ended", "text": text}
 
-    def maintain(self, asked: MaintenanceWish, person: Person) -> dict[str, Any]:
+    def maintain(self, wish: MaintenanceWish, person: Person) -> dict[str, Any]:
         """Plan work on a zone, or end that; alerts that begin meanwhile are shown and notify nobody.
 
         Raises:
@@ -286,13 +286,15 @@ class OrderDesk:
             UnreachableError: The broker does not take it.
         """
         _must(person.may_operate, "plan maintenance")
-        zone = self.acts.zone(asked.zone).zone
+        zone = self.acts.zone(wish.zone).zone
         desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
-        until = asked.until or max(asked.since, desk.now())
-        desk.maintain(zone, person.name, asked.reason, asked.since, until, code=asked.code, asset_id=asked.asset_id)
-        if asked.until is None:
+        scope = wish.model_dump(include={"code", "asset_id"})
+        if wish.until is None:
+            desk.end_maintenance(zone, person.name, wish.reason, wish.since, **scope)
             return {"status": "ended", "text": "The maintenance window has ended."}
-        return {"status": "planned", "text": f"Maintenance from {asked.since:%d %b %H:%M} to {until:%d %b %H:%M} UTC."}
+        desk.maintain(zone, person.name, wish.reason, wish.since, wish.until, **scope)
+        since, until = wish.since.astimezone(UTC), wish.until.astimezone(UTC)
+        return {"status": "planned", "text": f"Maintenance from {since:%d %b %H:%M} to {until:%d %b %H:%M} UTC."}
 
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)

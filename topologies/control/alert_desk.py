@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from vpp.alerting.standing import read_acts
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
@@ -138,20 +140,26 @@ class AlertDesk:
             principal: Who does.
             reason: Why.
             since: Start of the work; a window of the same scope and start is replaced.
-            until: Its end; ``since`` takes the window back.
+            until: Its end, in the future.
             code: Only alerts of this code.
             asset_id: Only alerts of this asset.
 
         Raises:
-            RefusedError: It ends before it starts, lasts longer than 30 days, or starts more than a year ahead.
+            RefusedError: It ends before it starts or in the past, lasts longer than 30 days, or starts more than a year
+                ahead.
             UnreachableError: The broker does not take it.
         """
-        if not timedelta(0) <= until - since <= LONGEST:
+        if not timedelta(0) < until - since <= LONGEST:
             raise RefusedError(
                 "a maintenance window lasts at most 30 days and ends after its start",
                 hint="plan longer work in the alert rules",
             )
         at = self.now()
+        if until <= at:
+            raise RefusedError(
+                f"the maintenance window would end at {until.isoformat()}, which is in the past",
+                hint="check its date; times without an offset are UTC",
+            )
         if since - at > FARTHEST:
             raise RefusedError("a maintenance window starts within a year", hint="plan it in the alert rules")
         act = AlertAct(
@@ -163,10 +171,50 @@ class AlertDesk:
             reason=reason,
             code=code,
             asset_id=asset_id,
-            until=until,
-            since=since,
+            until=until.astimezone(UTC),
+            since=since.astimezone(UTC),
         )
-        self._write(act, f"{_scope_of(act)} from {iso(since)} until {iso(until)}")
+        self._write(act, _window_words(act))
+        return act
+
+    def end_maintenance(
+        self,
+        zone: str,
+        principal: str,
+        reason: str,
+        since: datetime,
+        *,
+        code: AlertCode | None = None,
+        asset_id: str | None = None,
+    ) -> AlertAct:
+        """End a maintenance window now, or take it back if it has not begun.
+
+        Alerts that began in it still notify nobody.
+
+        Args:
+            zone: The zone.
+            principal: Who does.
+            reason: Why.
+            since: Start of the window.
+            code: The code that it was planned for.
+            asset_id: The asset that it was planned for.
+
+        Raises:
+            RefusedError: There is no such window, or it has ended.
+            UnreachableError: The broker does not take it.
+        """
+        at = self.now()
+        windows = {(act.since, act.code, act.asset_id): act for act in read_acts(self.store, zone).windows(at)}
+        window = windows.get((since, code, asset_id))
+        if window is None:
+            raise RefusedError(
+                f"{zone} has no maintenance window of this scope that starts at {since.isoformat()} and has not ended",
+                hint="list the windows with `vpp alerts silences`",
+            )
+        act = msgspec.structs.replace(
+            window, act_id=_new_id(), at=at, principal=principal, reason=reason, until=max(window.since or at, at)
+        )
+        self._write(act, _window_words(act))
         return act
 
     def _zone_of(self, alert_id: str, zone: str | None) -> str:
@@ -197,6 +245,10 @@ class AlertDesk:
 
 def _scope_of(act: AlertAct) -> str:
     return " ".join(filter(None, (act.alert_id, act.code, act.asset_id, act.channel))) or "all"
+
+
+def _window_words(act: AlertAct) -> str:
+    return f"{_scope_of(act)} from {iso(act.since or act.at)} until {iso(act.until or act.at)}"
 
 
 def _new_id() -> str:

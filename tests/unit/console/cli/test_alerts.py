@@ -11,6 +11,7 @@ import pytest
 from console.cli.alerts import parse_span
 from console.cli.main import main
 from tests.worlds.alerting.services import webhook
+from vpp.errors import ConfigError
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, ALERTS, NOTICES, TELEMETRY
@@ -72,8 +73,14 @@ def test_an_act_needs_a_broker_and_an_alert_that_is_there(capsys: pytest.Capture
     assert main(["alerts", "silence", "A", "--code", "flatt", "-r", "meter swap"]) == 2
     assert "did you mean flat?" in capsys.readouterr().err
     assert main(["alerts", "silence", "A", "--for", "soon", "-r", "meter swap"]) == 2
-    assert main(["alerts", "maintenance", "A", "--from", "2026-03-10T08:00", "--for", "31d", "-r", "works"]) == 4
-    assert main(["alerts", "maintenance", "A", "--from", "2026-03-10T08:00", "-r", "works"]) == 3
+    begin = f"{datetime.now(UTC) + HOUR:%Y-%m-%dT%H:%M}"
+    assert main(["alerts", "maintenance", "A", "--from", begin, "--for", "31d", "-r", "works"]) == 4
+    assert main(["alerts", "maintenance", "A", "--from", begin, "-r", "works"]) == 3
+    capsys.readouterr()
+    assert main(["alerts", "maintenance", "A", "--from", "2026-03-10T08:00", "-r", "works"]) == 4
+    assert "which is in the past" in capsys.readouterr().err
+    assert main(["alerts", "maintenance", "A", "--from", begin, "--for", "0", "-r", "works"]) == 4
+    assert "vpp alerts silences" in capsys.readouterr().err
     assert main(["alerts", "silences"]) == 0
 
 
@@ -83,6 +90,20 @@ def test_an_act_needs_a_broker_and_an_alert_that_is_there(capsys: pytest.Capture
 )
 def test_spans_are_read(text: str, span: timedelta) -> None:
     assert parse_span(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "5", "2w", "-1h", "²h", "1e9d", "nand", "99999999999999h", "9" * 400 + "d"])
+def test_a_span_that_cannot_be_is_an_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="--for"):
+        parse_span(text)
+    assert main(["alerts", "list", f"--since={text}"]) == 2
+    assert "next:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:00-10:00"])
+def test_a_time_beyond_the_calendar_is_an_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["alerts", "list", "--since", text]) == 2
+    assert "not between 1900 and 2200" in capsys.readouterr().err
 
 
 def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

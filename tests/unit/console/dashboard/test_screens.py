@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from console.dashboard.screens import SCREENS
-from console.dashboard.views import alarms
+from console.dashboard.views import alarms, zones
 from tests.unit.console.dashboard.conftest import client_of
 from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
@@ -266,17 +266,23 @@ async def test_alerts_are_silenced_and_work_is_planned_and_both_end(loop: Loop, 
     assert ended.json()["status"] == "ended"
     assert (await body(acting, "now"))["body"]["quiet"] == []
     since = acts_of(loop).book.now() - timedelta(minutes=5)
-    works = {"zone": ZONE, "reason": "cable works", "since": since.isoformat()}
-    for until in (since - timedelta(hours=1), since + timedelta(days=31)):
+    elsewhere = since.astimezone(timezone(timedelta(hours=-8)))
+    works = {"zone": ZONE, "reason": "cable works", "since": elsewhere.isoformat()}
+    for until in (since - timedelta(hours=1), since + timedelta(minutes=1), since + timedelta(days=31)):
         refusal = await acting.post("/page/maintenance", json={**works, "until": until.isoformat()})
         assert refusal.status_code == 409
     planned = await acting.post("/page/maintenance", json={**works, "until": (since + timedelta(hours=4)).isoformat()})
-    assert planned.json()["status"] == "planned"
+    assert planned.json() == {
+        "status": "planned",
+        "text": f"Maintenance from {since:%d %b %H:%M} to {since + timedelta(hours=4):%d %b %H:%M} UTC.",
+    }
     (window,) = (await body(acting, "now"))["body"]["quiet"]
     assert (window["kind"], window["what"], window["reason"]) == ("maintenance", "all alerts", "cable works")
     over = await acting.post("/page/maintenance", json={"zone": ZONE, "reason": "done", **window["scope"]})
     assert over.json()["status"] == "ended"
     assert (await body(acting, "now"))["body"]["quiet"] == []
+    again = await acting.post("/page/maintenance", json={"zone": ZONE, "reason": "done", **window["scope"]})
+    assert again.status_code == 409
 
 
 async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, acting: httpx.AsyncClient) -> None:
@@ -297,6 +303,17 @@ async def test_a_forecast_of_no_model_is_not_taken_apart(looking: httpx.AsyncCli
         answer = await looking.get("/page/forecast", params={"zone": ZONE, **given})
         assert answer.status_code in (404, 422), given
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_all_zones_shows_the_severity_of_the_alert_rules(
+    loop: Loop, acting: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warn(loop)
+    for severity, state in (("critical", "critical"), ("info", "normal")):
+        rules = parse_rules(f"rules: [{{severities: [warning], severity: {severity}}}]", "rules")
+        monkeypatch.setattr(zones, "load_rules", lambda _, rules=rules: rules)
+        (line,) = (await body(acting, "zones"))["body"]["zones"]
+        assert line["alarm"]["state"] == state
 
 
 async def test_maintenance_windows_of_the_rules_are_shown_until_they_end(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -84,14 +84,46 @@ def test_planned_work_covers_what_begins_in_it_and_is_cut_short_by_its_start_and
     assert read_acts(store, "Z").maintenance(Subject.of(alert(code=AlertCode.REFLEX, slot=minutes(90)))) is None
     assert [act.reason for act in read_acts(store, "Z").windows(T0)] == ["cable works"]
     later = AlertDesk(store, desk.post, lambda: minutes(80))
-    later.maintain("Z", "ann", "done", minutes(60), minutes(80), code=AlertCode.CAP_BREACH)
+    later.end_maintenance("Z", "ann", "done", minutes(60), code=AlertCode.CAP_BREACH)
     assert read_acts(store, "Z").maintenance(subject) is None
     assert read_acts(store, "Z").maintenance(Subject.of(alert(slot=minutes(70)))) is not None
     assert read_acts(store, "Z").windows(minutes(80)) == []
     assert [row["action"] for row in store.read(AUDIT).dicts()] == ["alert:maintenance"] * 2
 
 
-@pytest.mark.parametrize(("since", "until"), [(60, 30), (0, 31 * 1440), (367 * 1440, 368 * 1440)])
+def test_only_a_window_that_has_not_ended_can_be_ended(store: Store) -> None:
+    desk = desk_of(store)
+    desk.maintain("Z", "ann", "cable works", minutes(60), minutes(120), asset_id="battery-1")
+    for scope in ({}, {"asset_id": "battery-2"}, {"asset_id": "battery-1", "code": AlertCode.CAP_BREACH}):
+        with pytest.raises(RefusedError, match="no maintenance window"):
+            desk.end_maintenance("Z", "ann", "done", minutes(60), **scope)
+    after = AlertDesk(store, desk.post, lambda: minutes(300))
+    with pytest.raises(RefusedError, match="no maintenance window"):
+        after.end_maintenance("Z", "ann", "done", minutes(60), asset_id="battery-1")
+    desk.end_maintenance("Z", "ann", "called off", minutes(60), asset_id="battery-1")
+    assert read_acts(store, "Z").windows(T0) == []
+    assert read_acts(store, "Z").maintenance(Subject.of(alert(slot=minutes(70), asset_id="battery-1"))) is None
+
+
+def test_a_window_at_the_ends_of_the_calendar_is_refused(store: Store) -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    last = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-10)))
+    for since in (first, last - timedelta(days=1)):
+        with pytest.raises(RefusedError, match="maintenance window"):
+            desk_of(store).maintain("Z", "ann", "works", since, since + timedelta(hours=1))
+        with pytest.raises(RefusedError, match="maintenance window"):
+            desk_of(store).end_maintenance("Z", "ann", "works", since)
+
+
+def test_times_of_a_window_are_written_in_utc(store: Store) -> None:
+    east = timezone(timedelta(hours=5))
+    act = desk_of(store).maintain("Z", "ann", "works", minutes(60).astimezone(east), minutes(90).astimezone(east))
+    assert (act.since, act.until) == (minutes(60), minutes(90))
+    assert act.since is not None
+    assert act.since.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(("since", "until"), [(60, 30), (60, 60), (-60, 0), (0, 31 * 1440), (367 * 1440, 368 * 1440)])
 def test_planned_work_has_bounds(store: Store, since: float, until: float) -> None:
     with pytest.raises(RefusedError, match="maintenance window"):
         desk_of(store).maintain("Z", "ann", "works", minutes(since), minutes(until))
