@@ -160,7 +160,7 @@ def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: 
     edges, currency = step_edges(decision), zone.market.currency
     order = ruling_order(decision, asset, edges[first])
     if order is not None:
-        return order_sentence(order)
+        return order_sentence(order, zone)
     worth = decision.duals.power_price_per_mwh[first : last + 1] or [0.0]
     power = powers_of(decision, asset.asset_id)[first]
     least = least_mw(zone)
@@ -175,7 +175,7 @@ def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: 
             return f"Power is worth more than its fuel, {fuel}/MWh."
         return f"Its fuel, {fuel}/MWh, costs more than power is worth, {price}/MWh."
     if shed is not None and shed.only_at_cap:
-        cap = power_text(zone.limits.import_cap_mw)
+        cap = power_text(zone.limits.import_cap_mw, zone.served_scale.reference_mw)
         return f"Import would exceed its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
     cost = kind.curtail_cost_per_mwh(asset)
     if cost is not None:
@@ -233,7 +233,7 @@ def limit_sentence(decision: Decision, zone: Zone) -> str | None:
     size = {"import cap": limits.import_cap_mw, "export cap": limits.export_cap_mw}.get(run.kind, limits.ramp_limit_mw)
     name = "ramp limit" if run.kind.startswith("ramp") else run.kind
     saved = money(run.worth_per_mw, zone.market.currency)
-    of = "" if size is None else f" of {power_text(size)}"
+    of = "" if size is None else f" of {power_text(size, zone.served_scale.reference_mw)}"
     return f"The {name}{of} binds {run.start:%H:%M}–{run.end:%H:%M}: one MW more would save up to {saved}."
 
 
@@ -250,18 +250,15 @@ def ruling_order(decision: Decision, asset: Asset, at: datetime) -> Order | None
     return max(mine, key=lambda order: (order.action == "hold", order.priority), default=None)
 
 
-def order_sentence(order: Order) -> str:
-    """Return what an order in force asks and who gave it, in one sentence."""
+def order_sentence(order: Order, zone: Zone) -> str:
+    """Return what an order in force asks and who gave it, in one sentence; power in the unit of the zone's size."""
     if order.action == "hold":
         return f"Hold by {order.principal}: {order.reason}."
     until = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"
     if order.action == "target" and order.power_mw is not None:
-        return f"By order of {order.principal}, {_signed(order.power_mw)}{until}: {order.reason}."
+        power = power_text(order.power_mw, zone.served_scale.reference_mw, signed=True).replace("-", "−")
+        return f"By order of {order.principal}, {power}{until}: {order.reason}."
     return f"By order of {order.principal}{until}: {order.reason}."
-
-
-def _signed(power_mw: float) -> str:
-    return power_text(power_mw, signed=True).replace("-", "−")
 
 
 def _sign(power_mw: float, least: float) -> int:

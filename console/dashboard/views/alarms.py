@@ -12,7 +12,6 @@ import msgspec
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
 from vpp.alerting.rules import load_rules
-from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
 from vpp.messages.alert_words import EFFECTS, RANK, TITLES
 from vpp.store.tables import TELEMETRY
@@ -61,7 +60,7 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
     code, severity, slot = code_of(first), first["severity"], first["slot"]
     names = _channels(first) if len(alerts) == 1 else sorted({name for alert in alerts for name in _channels(alert)})
     channels = tuple(plain(name) for name in names)
-    title, detail = _words(code, alerts, channels)
+    title, detail = _words(moment, code, alerts, channels)
     takers = [alert["acknowledged_by"] for alert in alerts]
     silences = [alert["silenced_until"] for alert in alerts]
     return AlarmLine(
@@ -159,14 +158,16 @@ def title_of(code: AlertCode, subjects: Sequence[str]) -> str:
     return f"{subject} {words}" if code in _OF_CHANNELS else f"{subject}: {words}"
 
 
-def _words(code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence[str]) -> tuple[str, str]:
+def _words(
+    moment: Moment, code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence[str]
+) -> tuple[str, str]:
     first = alerts[0]
     effect = EFFECTS[AlertEffect(first["effect"] or AlertEffect.NONE)]
     if code is AlertCode.RAMP and {"change_mw", "hours"} <= first["values"].keys():
         change, hours = first["values"]["change_mw"], first["values"]["hours"]
         sign, probability = "+" if change > 0 else "−", first["values"].get("probability")
         likely = "" if probability is None else f"Probability {probability:.0%}."
-        return f"{first['zone']} net load {sign}{power_text(abs(change))} in {hours:.0f} h", likely
+        return f"{first['zone']} net load {sign}{moment.power_text(abs(change))} in {hours:.0f} h", likely
     if len(channels) > 1:
         listed = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
         return title_of(code, channels), listed

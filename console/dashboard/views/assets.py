@@ -13,9 +13,8 @@ from agents.assets.registry import kind_name, type_of
 from agents.plant.plan_sentences import step_reason
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment, store_of
-from console.dashboard.views.texts import signed_power
 from vpp.fleet.assets import Asset
-from vpp.fleet.scale import power_text, significant
+from vpp.fleet.scale import significant
 from vpp.messages import EPISODES, AlertCode, CommandOutcome
 from vpp.messages.alert_words import TITLES
 from vpp.store.tables import ASSETS, COMMANDS, LEDGER, SETPOINTS
@@ -208,22 +207,23 @@ def _slot_order(moment: Moment, configured: Asset | None, asset_id: str) -> dict
     if curve and max(mw for _, mw in curve) - min(mw for _, mw in curve) > moment.least_mw:
         quarter = len(curve) // 4
         (low, low_mw), (high, high_mw) = curve[quarter], curve[-1 - quarter]
-        near, far = f"{signed_power(low_mw)} at {power_text(low)}", f"{signed_power(high_mw)} at {power_text(high)}"
+        points = ((low, low_mw), (high, high_mw))
+        near, far = (f"{moment.signed_power(mw)} at {moment.power_text(net_mw)}" for net_mw, mw in points)
         follows = f"Inside the slot it follows net load: {near}, {far}."
     return {
         "start": row["slot"],
         "end": row["slot"] + moment.step,
         "mw": power,
-        "does": _does(configured, power, moment.least_mw),
+        "does": _does(moment, configured, power),
         "reason": reason,
         "follows": follows,
     }
 
 
-def _does(configured: Asset | None, power_mw: float, least: float) -> str:
-    if configured is None or abs(power_mw) <= least:
+def _does(moment: Moment, configured: Asset | None, power_mw: float) -> str:
+    if configured is None or abs(power_mw) <= moment.least_mw:
         return "Rest"
-    return f"{type_of(configured).action_word(power_mw).capitalize()} {power_text(abs(power_mw))}"
+    return f"{type_of(configured).action_word(power_mw).capitalize()} {moment.power_text(abs(power_mw))}"
 
 
 def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import read_acts, standing_of
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
-from vpp.fleet.scale import PowerScale
+from vpp.fleet.scale import PowerScale, power_text
 from vpp.fleet.schema import Batteries, Zone
 from vpp.messages import EPISODES, Decision, read_decision
 from vpp.store.table import Table
@@ -86,6 +86,14 @@ class Moment:
     def region_scale(self) -> PowerScale:
         """The scale of the region's net load; 1 MW where no file says."""
         return PowerScale.of(1.0) if self.config is None else self.config.region_scale
+
+    def power_text(self, power_mw: float) -> str:
+        """Return a power in words, in the unit of the zone's size: all powers of a screen share one unit."""
+        return power_text(power_mw, self.scale.reference_mw)
+
+    def signed_power(self, power_mw: float) -> str:
+        """Return a power in words with its sign and a true minus, in the unit of the zone's size."""
+        return power_text(power_mw, self.scale.reference_mw, signed=True).replace("-", "−")
 
     @property
     def time_zone(self) -> str:

@@ -25,10 +25,9 @@ from console.dashboard.views.background import Background
 from console.dashboard.views.frame import verdict_of
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
-from console.dashboard.views.texts import joined, plural, signed_power, span
+from console.dashboard.views.texts import joined, plural, span
 from console.dashboard.views.values import grid_mw, next_powers, values
 from vpp.fleet.assets import Asset
-from vpp.fleet.scale import power_text
 from vpp.messages import Decision
 
 PAST = timedelta(hours=6)
@@ -68,7 +67,7 @@ def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLin
     holds = [order for order in book.standing() if order.action == "hold"]
     verdict = verdict_of(moment, alarm_lines, holds)
     room = _room(moment)
-    below = "" if room is None else f"import {power_text(abs(room))} {'below' if room >= 0 else 'above'} the cap"
+    below = "" if room is None else f"import {moment.power_text(abs(room))} {'below' if room >= 0 else 'above'} the cap"
     match verdict.state:
         case "normal":
             text = "No warning in 24 h" if not any(line.act for line in alarm_lines) else "No open warning"
@@ -100,7 +99,7 @@ def _doing(moment: Moment) -> dict[str, Any]:
     if not powers:
         return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
     least = moment.least_mw
-    words = [f"{kind_name(k)} {signed_power(v)}" for k, v in powers.items() if abs(v) > least or k == "battery"]
+    words = [f"{kind_name(k)} {moment.signed_power(v)}" for k, v in powers.items() if abs(v) > least or k == "battery"]
     headline = joined(words) if words else "All assets rest"
     return {"label": label, "headline": headline, "text": _doing_text(moment)}
 
@@ -111,7 +110,7 @@ def _doing_text(moment: Moment) -> str:
         return ""
     rules = [order for order in decision.orders if order.action == "hold" and not order.asset_ids]
     if rules:
-        return order_sentence(rules[-1])
+        return order_sentence(rules[-1], config)
     if decision.plan is None:
         binding = decision.binding or "no reason is recorded"
         return binding[:1].upper() + binding[1:] + "."

@@ -13,7 +13,7 @@ import msgspec
 from agents.assets.registry import kind_name
 from agents.plant.plan_sentences import money
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import joined, signed_power, span
+from console.dashboard.views.texts import joined, span
 from mcp_server.actions.actions import Acts
 from mcp_server.answers.orders import LifeStep, OrderLine
 from mcp_server.queries.orders import list_orders, one_by_id
@@ -137,10 +137,10 @@ def wish(moment: Moment, order: Order) -> str:
     principal = _who(moment, order)
     match order.action:
         case "target" if order.power_mw is not None:
-            return f"{principal} {signed_power(order.power_mw)}"
+            return f"{principal} {moment.signed_power(order.power_mw)}"
         case "band":
-            low = "any" if order.min_mw is None else signed_power(order.min_mw)
-            high = "any" if order.max_mw is None else signed_power(order.max_mw)
+            low = "any" if order.min_mw is None else moment.signed_power(order.min_mw)
+            high = "any" if order.max_mw is None else moment.signed_power(order.max_mw)
             return f"{principal} {low} to {high}"
         case "soc_target" if order.soc is not None:
             return f"{principal} keeps {100 * order.soc:.0f} %"

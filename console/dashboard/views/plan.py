@@ -19,10 +19,9 @@ from agents.plant.plan_sentences import (
 )
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import signed_power, source_words, span
+from console.dashboard.views.texts import source_words, span
 from console.dashboard.views.values import soc_now
 from mcp_server.queries.explain import explain_decision
-from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.messages.decision import Duals
@@ -148,9 +147,9 @@ def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> st
     power = _at(powers_of(decision, asset.asset_id), step) or 0.0
     reason = step_reason(decision, config, asset, step)
     if battery is None:
-        return f"{asset.asset_id} gives {power_text(power)}. {reason}"
+        return f"{asset.asset_id} gives {moment.power_text(power)}. {reason}"
     least = least_mw(config)
-    does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {power_text(abs(power))}"
+    does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {moment.power_text(abs(power))}"
     if power > least and step == 0 and selling_pays(decision, battery.asset_id, battery):
         worth, water = decision.duals.power_price_per_mwh[0], decision.duals.water_value_per_mwh[battery.asset_id]
         worths = money(worth, moment.currency), money(water, moment.currency)
@@ -175,13 +174,13 @@ def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
     chosen = sum(_at(powers_of(decision, b.asset_id), 0) or 0.0 for b in config.batteries)
     least = least_mw(config)
     does = "Rest" if abs(chosen) <= least else "Sell" if chosen > 0 else "Charge"
-    amount = "" if does == "Rest" else f" {power_text(abs(chosen))}"
+    amount = "" if does == "Rest" else f" {moment.power_text(abs(chosen))}"
     alternatives: list[dict[str, Any]] = [{"name": f"{does}{amount}", "code": "chosen", "cost": 0.0, "as_good": True}]
     for code, cost in sorted(decision.alternatives.items(), key=lambda item: item[1]):
         name = _LABELS.get(code, code[:1].upper() + code[1:])
         if name == does and (does == "Rest" or abs(abs(chosen) - full[does]) < least):
             continue
-        at_full = f" at full, {power_text(full[name])}" if name in full else ""
+        at_full = f" at full, {moment.power_text(full[name])}" if name in full else ""
         as_good = abs(cost) < _same_cost(moment)
         alternatives.append({"name": name + at_full, "code": code, "cost": cost, "as_good": as_good})
     return alternatives
@@ -241,5 +240,5 @@ def _instead(moment: Moment, asset_id: str, power_mw: float) -> str:
     if moment.config is None or abs(power_mw) <= least_mw(moment.config):
         return "Rest" if is_battery else "Off"
     if is_battery:
-        return f"{'Sell' if power_mw > 0 else 'Charge'} {power_text(abs(power_mw))}"
-    return signed_power(power_mw)
+        return f"{'Sell' if power_mw > 0 else 'Charge'} {moment.power_text(abs(power_mw))}"
+    return moment.signed_power(power_mw)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from vpp.fleet.scale import power_text, power_unit
+from vpp.fleet.scale import power_unit
 
 
 def source_words(source: str) -> str:
@@ -29,15 +29,6 @@ def signed(value: float, digits: int = 1) -> str:
     if not float(text.replace(",", "")):
         return text
     return ("+" if value > 0 else "−") + text
-
-
-def signed_power(power_mw: float) -> str:
-    """Return a power with its sign and a true minus, in the unit that fits it.
-
-    >>> signed_power(-0.0031), signed_power(8.0)
-    ('−3.1 kW', '+8 MW')
-    """
-    return power_text(power_mw, signed=True).replace("-", "−")
 
 
 def power_scale(size_mw: float) -> dict[str, Any]:

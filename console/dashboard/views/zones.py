@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.moment import LASTING
+from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
 from vpp.alerting.rules import AlertRules, Subject, load_rules
@@ -135,6 +136,7 @@ def _line(
         "pnl": money,
         "against": None if money is None else money - idle,
         "currency": "" if config is None else config.market.currency,
+        "power": power_scale(1.0 if config is None else config.served_scale.reference_mw),
         "deviation_mw": None if grid is None or planned is None else abs(grid - planned),
         "behind": slot is None or slot < last,
     }
@@ -201,13 +203,15 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for currency, group in sorted(by_currency.items()):
         stored = [(row["soc"] * row["energy_mwh"], row["energy_mwh"]) for row in group if row["soc"] is not None]
         capacity_mwh = sum(size for _, size in stored)
+        cap_mw = _sum(group, "cap_mw")
         totals.append(
             {
                 "currency": currency,
                 "zones": len(group),
                 "states": {state: sum(row["alarm"]["state"] == state for row in group) for state in _RANK},
                 "import_mw": _sum(group, "import_mw"),
-                "cap_mw": _sum(group, "cap_mw"),
+                "cap_mw": cap_mw,
+                "power": power_scale(cap_mw or 1.0),
                 "plant_mw": _sum(group, "plant_mw"),
                 "next_mw": _sum(group, "next_mw"),
                 "soc": sum(mwh for mwh, _ in stored) / capacity_mwh if capacity_mwh else None,

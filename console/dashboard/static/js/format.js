@@ -30,15 +30,7 @@ export function setPowerScale(given) {
 // The same for values beside those of the zone: of its region, or of other zones.
 export const scaled = (value, { factor, digits }, places = 1) => number(none(value) ? value : value * factor, places + digits);
 
-const UNITS = [["GW", 1e-3], ["MW", 1], ["kW", 1e3]];
-
-export function powerText(mw, { plus = false } = {}) {
-  if (none(mw)) return NA;
-  const size = Math.abs(mw) || 1;
-  const [unit, factor] = UNITS.find((one) => size * one[1] >= 1) ?? ["W", 1e6];
-  const digits = size * factor < 10 ? 2 : size * factor < 100 ? 1 : 0;
-  return `${(plus ? signed : number)(mw * factor, digits)} ${unit}`;
-}
+export const powerText = (mw, { unit, factor, digits }, { plus = false } = {}) => (none(mw) ? NA : `${(plus ? signed : number)(mw * factor, 1 + digits)} ${unit}`);
 
 export const powerUnit = () => scale.unit;
 export const powerFactor = () => scale.factor;

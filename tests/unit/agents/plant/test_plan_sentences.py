@@ -167,6 +167,8 @@ def test_an_order_rules_with_its_giver_and_reason_and_a_hold_rules_above_all() -
     hold = order_of("hold", "o2", reason="crew on site")
     message = decision([-2.0], [0.5], [100.0], orders=[target])
     assert step_reason(message, PLANT, BATTERY, 0) == "By order of ops, −2 MW until 02:00: test run."
+    small = decision([-0.2], [0.5], [100.0], orders=[replace(target, power_mw=-0.25)])
+    assert step_reason(small, PLANT, BATTERY, 0) == "By order of ops, −0.25 MW until 02:00: test run."
     both = decision([0.0], [0.5], [100.0], orders=[target, hold])
     assert step_reason(both, PLANT, BATTERY, 0) == "Hold by ops: crew on site."
     assert ruling_order(message, BATTERY, ends) is None

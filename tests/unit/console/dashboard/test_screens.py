@@ -67,7 +67,7 @@ async def test_now_adds_up(looking: httpx.AsyncClient) -> None:
     assert screen["net"]["t"][0] == past["t"][-1] + 1800
     assert screen["strip"]["fine"]["headline"] == "Normal"
     assert screen["strip"]["must"]["headline"] == "Nothing"
-    assert [line["title"] for line in screen["alarms"]] == ["Z net load +1.25 GW in 6 h"]
+    assert [line["title"] for line in screen["alarms"]] == ["Z net load +1,250 MW in 6 h"]
 
 
 async def test_looking_back_shows_what_was_known_then(looking: httpx.AsyncClient) -> None:
@@ -231,6 +231,19 @@ async def test_a_plan_of_another_is_approved_and_left_to_them_to_send(loop: Loop
     text = await approve(acting, plan.plan_id)
     assert (text["status"], loop.orders()) == ("approved", [])
     assert acts.execute(plan.plan_id, "agent:grid").status == "accepted"
+
+
+async def test_powers_of_a_screen_share_the_unit_of_its_zone(loop: Loop, acting: httpx.AsyncClient) -> None:
+    wish = {"zone": ZONE, "asset_ids": ["bat"], "power_mw": -0.25, "duration_min": 60, "reason": "a small charge"}
+    assert (await acting.post("/page/propose", json=wish)).status_code == 200
+    screen = await body(acting, "orders")
+    assert screen["frame"]["power"]["unit"] == "MW"
+    assert [line["title"] for line in screen["body"]["waiting"]] == ["Battery −0.25 MW"]
+    for power_mw, text in ((-0.25, "Charge 0.25 MW"), (0.5, "Sell 0.5 MW")):
+        instead = {"zone": ZONE, "asset_id": "bat", "power_mw": power_mw}
+        assert (await acting.post("/page/why-not", json=instead)).json()["text"].startswith(text)
+    (line,) = (await body(acting, "zones"))["body"]["zones"]
+    assert line["power"]["unit"] == "MW"
 
 
 async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> None:

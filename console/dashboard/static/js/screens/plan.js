@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
+import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -233,7 +233,7 @@ export function whatIf(ctx) {
       return h(
         "div",
         { class: "what-if", "data-key": slider.key },
-        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${powerText(value)}${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(kept.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((kept.factor = Number(event.target.value)), (kept.answer = null), ctx.draw()), onchange: run })),
+        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${power(value)} ${powerUnit()}${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(kept.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((kept.factor = Number(event.target.value)), (kept.answer = null), ctx.draw()), onchange: run })),
         h("span", { class: "gain" }, gain(kept.answer, ctx.frame.currency) ?? h("button", { type: "button", class: "link", onclick: run }, "run")),
       );
     }),

@@ -31,8 +31,8 @@ export function render(ctx) {
   ];
 }
 
-// A power as its number and its unit. Zones differ in size, so each value has its own.
-const parted = (mw, how) => (none(mw) ? ["n/a", ""] : powerText(mw, how).split(" "));
+// A power as its number and its unit. Zones differ in size, so each line has a unit of its own.
+const parted = (mw, scale, how) => (none(mw) ? ["n/a", ""] : powerText(mw, scale, how).split(" "));
 
 function totals(one) {
   const cell = (label, big, unit, text) => h("div", { class: "value" }, h("p", { class: "label" }, label), h("p", { class: `big${big === "n/a" ? " none" : ""}` }, big, unit && big !== "n/a" ? h("small", {}, unit) : null), h("p", { class: "next" }, text));
@@ -41,9 +41,9 @@ function totals(one) {
     "section",
     { class: "panel values", "data-count": 5, "data-key": `total-${one.currency}`, "aria-label": `Totals in ${one.currency}` },
     cell("Zones", String(one.zones), "", states),
-    cell("Import from the grid", ...parted(one.import_mw), none(one.cap_mw) ? "" : `caps ${powerText(one.cap_mw)} together`),
-    cell("Plants, into the grid", ...parted(one.plant_mw, { plus: true }), none(one.next_mw) ? "" : `next ${powerText(one.next_mw, { plus: true })}`),
-    cell("Batteries", none(one.soc) ? "n/a" : String(Math.round(100 * one.soc)), "%", none(one.stored_mwh) ? "no battery" : `${powerText(one.stored_mwh)}h of ${powerText(one.energy_mwh)}h`),
+    cell("Import from the grid", ...parted(one.import_mw, one.power), none(one.cap_mw) ? "" : `caps ${powerText(one.cap_mw, one.power)} together`),
+    cell("Plants, into the grid", ...parted(one.plant_mw, one.power, { plus: true }), none(one.next_mw) ? "" : `next ${powerText(one.next_mw, one.power, { plus: true })}`),
+    cell("Batteries", none(one.soc) ? "n/a" : String(Math.round(100 * one.soc)), "%", none(one.stored_mwh) ? "no battery" : `${powerText(one.stored_mwh, one.power)}h of ${powerText(one.energy_mwh, one.power)}h`),
     cell("Money, 24 h", money(one.pnl, one.currency, { plus: true }), "", none(one.against) ? "" : `${money(one.against, one.currency, { plus: true })} against no action`),
   );
 }
@@ -56,10 +56,10 @@ function columnsOf(ctx, rows) {
     { name: "Zone", cell: (r) => r.zone },
     { name: "Alarm", cell: (r) => alarm(r, ctx) },
     { name: "Import, 24 h", class: "wide", cell: (r) => spark(r.spark, { width: 148, limit: r.cap_mw }) },
-    { name: "Import", class: "n", cell: (r) => h("b", {}, na(r.import_mw, powerText(r.import_mw))) },
-    { name: "To cap", class: "n wide", cell: (r) => na(r.room_mw, powerText(r.room_mw)) },
-    { name: "Plant", class: "n wide", cell: (r) => na(r.plant_mw, powerText(r.plant_mw, { plus: true })) },
-    { name: "Next", class: "n wide", cell: (r) => na(r.next_mw, powerText(r.next_mw, { plus: true })) },
+    { name: "Import", class: "n", cell: (r) => h("b", {}, na(r.import_mw, powerText(r.import_mw, r.power))) },
+    { name: "To cap", class: "n wide", cell: (r) => na(r.room_mw, powerText(r.room_mw, r.power)) },
+    { name: "Plant", class: "n wide", cell: (r) => na(r.plant_mw, powerText(r.plant_mw, r.power, { plus: true })) },
+    { name: "Next", class: "n wide", cell: (r) => na(r.next_mw, powerText(r.next_mw, r.power, { plus: true })) },
     { name: "Charge", class: "wide", cell: (r) => (none(r.soc) ? h("span", { class: "quiet" }, "n/a") : h("span", { class: "charge" }, gauge({ value: r.soc, start: 0, tone: "battery", ends: [[0.95, 1]] }), percent(r.soc))) },
     { name: `${unit || "Price "}/MWh`, class: "n wide", cell: (r) => na(r.price, number(r.price, 0)) },
     { name: `${unit || "Money"}, 24 h`, class: "n", cell: (r) => h("b", {}, unit ? plainMoney(r.pnl) : money(r.pnl, r.currency)) },
