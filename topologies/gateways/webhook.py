@@ -36,7 +36,7 @@ class Webhook:
         desk: Takes readings of devices and sends observations.
         token: What a sender must show.
         journal: Requests that were taken.
-        fail: Told when the log does not take records: the gateway ends and is started again.
+        fail: Called when the log does not accept records: the gateway ends and is started again.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Webhook:
     async def _telemetry(self, request: Request) -> Response:
         key = request.headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= MAX_KEY:
-            raise DataError(f"Idempotency-Key has not 1 to {MAX_KEY} characters")
+            raise DataError(f"Idempotency-Key has {len(key)} characters", hint=f"use 1 to {MAX_KEY} characters")
         body = await _body(request)
         if body is None:
             return problem(413, f"the body is longer than {MAX_BYTES} bytes", "send it in parts")
@@ -98,7 +98,8 @@ class Webhook:
         async with self._one_at_a_time:  # two requests of one key at once: the second waits for the first's answer
             before = None if key is None else self._journal.read(key)
             if before is not None and before.digest != digest:
-                return problem(422, f"Idempotency-Key {key} was used for another body", "take a new key")
+                detail = f"Idempotency-Key {key} was used for a request with another body or address"
+                return problem(422, detail, "use a new key for each request; repeat a key only with the same body")
             if before is not None:
                 headers = {"Idempotency-Replayed": "true"}
                 return Response(before.answer, 202, headers, media_type="application/json")

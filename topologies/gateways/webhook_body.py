@@ -14,6 +14,7 @@ import msgspec
 from vpp.errors import DataError
 from vpp.json_keys import check_keys
 from vpp.messages import AssetReading, Observation
+from vpp.messages.times import EARLIEST, LATEST
 
 MAX_RECORDS = 10_000
 _ASSET_FIELDS = {"power_mw", "soc", "available"}
@@ -74,7 +75,7 @@ def observations_of(
             raise DataError(f"more than {MAX_RECORDS} records", hint="send them in parts")
         observations.append(_observation(record, number, zone, arrived_at))
     if not observations:
-        raise DataError("the body holds no record")
+        raise DataError("the body holds no record", hint="see the three forms in docs/guide/devices.md")
     return observations
 
 
@@ -85,6 +86,11 @@ def _observation(record: WebhookRecord, number: int, zone: str | None, arrived_a
     at = record.time or arrived_at
     if at.tzinfo is None:
         raise DataError(f"record {number}: time {at.isoformat()} has no offset", hint="end it with Z for UTC")
+    if not EARLIEST <= at < LATEST:
+        raise DataError(
+            f"record {number}: time {at.isoformat()} is not between {EARLIEST.year} and {LATEST.year}",
+            hint="check its year, and ?precision= for line protocol",
+        )
     numbers = {**record.values, "power_mw": record.power_mw, "soc": record.soc, "duration_s": record.duration_s}
     for name, value in numbers.items():
         if not _NAME.fullmatch(name):
@@ -97,7 +103,7 @@ def _observation(record: WebhookRecord, number: int, zone: str | None, arrived_a
     if is_of_asset != (record.asset is not None):
         raise DataError(f"record {number}: asset and its power_mw, soc or available go together")
     if not (record.values or is_of_asset):
-        raise DataError(f"record {number} holds no value")
+        raise DataError(f"record {number} holds no value", hint="give values of the zone, or of an asset")
     assets = {}
     if record.asset is not None:
         assets[record.asset] = AssetReading(power_mw=record.power_mw, soc=record.soc, available=record.available)

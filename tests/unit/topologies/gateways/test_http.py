@@ -164,8 +164,11 @@ async def test_a_record_is_taken_once_under_its_key_also_after_a_restart(site: S
         async with site.gateway() as (_, client):
             answers = [await client.post("/v1/telemetry", content=BODY, headers=headers) for _ in range(2)]
             assert [(one.status_code, one.json()) for one in answers] == [(202, {"records": 1})] * 2
-            other = await client.post("/v1/telemetry", content=BODY.replace("1.5", "1.6"), headers=headers)
-            assert other.status_code == 422
+            for path, body in (("/v1/telemetry", BODY.replace("1.5", "1.6")), ("/v1/telemetry?zone=HOME", BODY)):
+                other = await client.post(path, content=body, headers=headers)
+                assert (other.status_code, other.headers["content-type"]) == (422, "application/problem+json")
+                assert "Idempotency-Key reading-1 was used" in other.json()["detail"]
+                assert "use a new key" in other.json()["hint"]
     assert len(site.observations()) == 1
 
 

@@ -80,6 +80,13 @@ def test_times_of_line_protocol_have_a_unit(precision: str, parts: int) -> None:
         ('{"zone": "GB", "values": {"load_mw": "1"}}', "application/json", "float"),
         ('{"zone": "GB", "values": {"a b": 1}}', "application/json", "no name of a channel"),
         ('{"zone": "GB", "time": "2026-01-01T12:00:00", "values": {"load_mw": 1}}', "application/json", "no offset"),
+        ("zone,time,load_mw\nGB,0001-01-01T00:00:00+14:00,1", "text/csv", "not between 1900 and 2200"),
+        ("zone,time,load_mw\nGB,9999-12-31T23:00:00-10:00,1", "text/csv", "not between 1900 and 2200"),
+        (
+            '{"zone": "GB", "time": "2226-01-01T12:00:00Z", "values": {"load_mw": 1}}',
+            "application/json",
+            "not between 1900 and 2200",
+        ),
         ('{"zone": "GB", "values": {"load_mw": 1}, "duration_s": 0}', "application/json", "duration_s"),
         ('{"zone": "GB", "power_mw": 1}', "application/json", "go together"),
         ('{"zone": "GB", "asset": "bat", "values": {"load_mw": 1}}', "application/json", "go together"),
