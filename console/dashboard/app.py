@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from vpp.domain import Target
 from vpp.errors import RefusedError, VppError
 from vpp.http_guard import StrictHost
 from vpp.json_keys import unique_keys
+from vpp.messages.times import EARLIEST, LATEST
 from vpp.settings import Settings
 from vpp.store import Store
 
@@ -183,7 +185,7 @@ class PageAnswers:
     async def why(self, request: Request) -> Response:
         """Why one step of the plan in force is as it is."""
         moment = self._moment(request)
-        step = int(request.query_params.get("step", "0"))
+        step = _whole(request.query_params.get("step", "0"), "the number of a step, from 0")
 
         def answer() -> Any:
             return None if moment.plan is None or moment.config is None else plan.why(moment, moment.plan, step)
@@ -215,9 +217,7 @@ class PageAnswers:
         target, horizon = query.get("target", Target.NET_LOAD.value), query.get("horizon_min", "")
         if target not in list(Target):
             raise UnknownNameError(f"there is no target {target!r}", hint="one of " + ", ".join(Target))
-        if horizon and not horizon.isdecimal():
-            raise QuestionError(f"{horizon!r} is no horizon", hint="write minutes ahead, such as 60")
-        horizon_min = int(horizon) if horizon else None
+        horizon_min = _whole(horizon, "minutes ahead, such as 60") if horizon else None
         moment = self._moment(request)
         return _json(await anyio.to_thread.run_sync(forecasts.parts, moment, Target(target), horizon_min))
 
@@ -356,7 +356,15 @@ def _time_of(request: Request, name: str) -> datetime | None:
         raise QuestionError(f"{text!r} is not a time", hint="write 2022-01-31T18:30Z") from error
     if instant.tzinfo is None:
         raise QuestionError(f"{text!r} has no time zone", hint="write 2022-01-31T18:30Z")
+    if not EARLIEST <= instant < LATEST:
+        raise QuestionError(f"{text!r} is not between {EARLIEST.year} and {LATEST.year}", hint="check the year")
     return instant
+
+
+def _whole(text: str, meaning: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise QuestionError("a whole number is expected", hint=f"write {meaning}")
+    return int(text)
 
 
 async def _body(request: Request) -> dict[str, Any]:

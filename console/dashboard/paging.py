@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from mcp_server.queries.context import QuestionError
 from vpp.domain import iso
+from vpp.messages.times import EARLIEST, LATEST
 from vpp.store import Store
 from vpp.store.table import Table
 
@@ -73,7 +74,8 @@ def _read(cursor: str) -> tuple[datetime, int]:
     try:
         text, repeats = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
+        is_time = instant.tzinfo is not None and EARLIEST <= instant < LATEST
+        if not is_time or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
             raise ValueError(text)
     except (ValueError, TypeError) as error:
         raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over") from error

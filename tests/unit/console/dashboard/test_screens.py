@@ -312,7 +312,13 @@ async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, ac
 
 
 async def test_a_forecast_of_no_model_is_not_taken_apart(looking: httpx.AsyncClient) -> None:
-    for given in ({"target": "load"}, {"horizon_min": "soon"}, {"horizon_min": "60"}):
+    for given in (
+        {"target": "load"},
+        {"horizon_min": "soon"},
+        {"horizon_min": "60"},
+        {"horizon_min": "9" * 20},
+        {"horizon_min": "9" * 5000},
+    ):
         answer = await looking.get("/page/forecast", params={"zone": ZONE, **given})
         assert answer.status_code in (404, 422), given
         assert answer.headers["content-type"] == "application/problem+json"
@@ -327,6 +333,24 @@ async def test_all_zones_shows_the_severity_of_the_alert_rules(
         monkeypatch.setattr(zones, "load_rules", lambda _, rules=rules: rules)
         (line,) = (await body(acting, "zones"))["body"]["zones"]
         assert line["alarm"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/page/why", {"step": "-1"}),
+        ("/page/why", {"step": "9" * 5000}),
+        ("/page/screen", {"screen": "now", "at": "0001-01-01T00:00:00+14:00"}),
+        ("/page/screen", {"screen": "now", "at": "9999-12-31T23:59:00-10:00"}),
+        ("/page/forecast", {"at": "0001-01-01T00:00:00Z"}),
+    ],
+)
+async def test_numbers_and_times_out_of_range_are_refused(
+    looking: httpx.AsyncClient, path: str, query: dict[str, str]
+) -> None:
+    answer = await looking.get(path, params={"zone": ZONE, **query})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["hint"]
 
 
 async def test_maintenance_windows_of_the_rules_are_shown_until_they_end(

@@ -84,17 +84,22 @@ function why(ctx, found, scale) {
   const net = (ui.target ?? "net") === "net";
   const target = net ? "net_load" : "price";
   const horizons = [found.horizons[0], ...EXPLAINED.filter((one) => one > found.horizons[0] && found.horizons.includes(one))];
+  const asked = { zone: frame.zone, target, at: ctx.place.at };
   const ask = async (horizon) => {
-    ui.parts = { target, horizon, busy: true };
+    const question = { ...asked, horizon };
+    const waiting = (ui.parts = { ...question, busy: true });
     ctx.draw();
+    let answer;
     try {
-      ui.parts = { ...(await get("/page/forecast", { zone: frame.zone, target, horizon_min: horizon, at: ctx.place.at })), horizon };
+      answer = await get("/page/forecast", { ...asked, horizon_min: horizon });
     } catch (error) {
-      ui.parts = { target, horizon, error: error.message };
+      answer = { error: error.message };
     }
+    if (ui.parts !== waiting) return; // another one was asked for meanwhile
+    ui.parts = { ...answer, ...question };
     ctx.draw();
   };
-  const shown = ui.parts?.target === target ? ui.parts : null;
+  const shown = ui.parts && Object.entries(asked).every(([key, value]) => ui.parts[key] === value) ? ui.parts : null;
   const value = (v) => `${scaled(v, scale)} ${scale.unit}`;
   return panel(
     { "data-key": "why" },
