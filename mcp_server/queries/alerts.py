@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from mcp_server.answers.alerts import AlertLine, AlertPage, Anomaly, AnomalyPage
-from mcp_server.queries.context import NOTHING_YET, ReadContext
+from mcp_server.queries.context import NOTHING_YET, ReadContext, utc
 from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import AlertStanding, read_acts, standing_of
 from vpp.messages import EPISODES, AlertCode, AlertEffect, Cause
@@ -87,7 +87,7 @@ def get_anomalies(
 def _rows(context: ReadContext, zone: str | None, since: datetime | None) -> list[dict[str, Any]]:
     chosen = None if zone is None else context.choose(zone)
     as_of = context.as_of(chosen)
-    start = since if since is not None or as_of is None else as_of - DEFAULT_SPAN
+    start = utc(since) if since is not None or as_of is None else as_of - DEFAULT_SPAN
     # What is dated after the run's clock is no news of this run.
     end = None if as_of is None else as_of + timedelta(days=1)
     return context.store.read(ALERTS, zone=chosen, start=start, end=end, order="desc").dicts()

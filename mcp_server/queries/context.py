@@ -12,6 +12,7 @@ from vpp.domain import iso
 from vpp.errors import VppError, nearest_hint
 from vpp.fleet.in_force import fleet_in_force, zone_in_force
 from vpp.fleet.schema import Fleet, Zone
+from vpp.messages.times import EARLIEST, LATEST
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import Store
@@ -153,7 +154,16 @@ def period(
 
 
 def utc(instant: datetime | None) -> datetime | None:
-    """Return ``instant`` in UTC; a time without a zone is taken as UTC."""
+    """Return ``instant`` in UTC; a time without an offset is taken as UTC.
+
+    Raises:
+        QuestionError: It is outside the calendar that messages and stores hold.
+    """
     if instant is None:
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    instant = instant.replace(tzinfo=instant.tzinfo or UTC)
+    if not EARLIEST <= instant < LATEST:
+        raise QuestionError(
+            f"{instant.isoformat()} is not between {EARLIEST.year} and {LATEST.year}", hint="check the year"
+        )
+    return instant.astimezone(UTC)

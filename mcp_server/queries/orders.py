@@ -10,7 +10,7 @@ import msgspec
 
 from agents.orders.approval import order_digest, was_admitted
 from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
-from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
+from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError, utc
 from vpp.errors import nearest_hint
 from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage
 from vpp.store.tables import ORDER_STATES, ORDERS
@@ -99,7 +99,7 @@ def _rows(
     context: ReadContext, zone: str, since: datetime | None
 ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     clock = context.as_of(zone)
-    start = since if since is not None or clock is None else clock - LOOK_BACK
+    start = utc(since) if since is not None or clock is None else clock - LOOK_BACK
     rows = one_by_id(context.store.read(ORDERS, zone=zone, start=start).dicts(), context.settings.approval_secret)
     states: dict[str, list[dict[str, Any]]] = {}
     for row in context.store.read(ORDER_STATES, zone=zone, start=start).dicts():
