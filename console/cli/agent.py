@@ -136,7 +136,7 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
     )
     brain = chosen_brain(agent_settings)
     server = masked(agent_settings.url or "its own MCP server")
-    say(f"agent:{agent_settings.name} thinks by {brain.name} at {server}; it asks, a person approves")
+    say(f"agent:{agent_settings.name} uses brain {brain.name} at {server}; a person approves its proposals")
     async with at_server(client):
         at_work = GridAgent(client, brain, limits, lambda record: post("audit", record), f"agent:{agent_settings.name}")
         async for report in at_work.watch(

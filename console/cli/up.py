@@ -113,7 +113,7 @@ def up(
     with _page(settings, enabled=not until_done if page is None else page) as (settings, keep):
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
         if prepared.finished:
-            say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run again")
+            say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts a new run")
             with open_store(settings, read_only=True) as store:
                 stored_summary = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
             answer(stored_summary, as_json=json, render=render_summary)

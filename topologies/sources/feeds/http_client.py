@@ -144,7 +144,7 @@ def _retry_after_s(text: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        instant = parsedate_to_datetime(text)
-    except ValueError:
+        instant = utc(parsedate_to_datetime(text))
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (utc(instant) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (instant - datetime.now(UTC)).total_seconds())

@@ -35,6 +35,10 @@ def client(server: FeedServer, slept: list[float], attempts: int = 4) -> FeedCli
         pytest.param(
             Fault(status=503, headers={"Retry-After": "Wed, 04 Mar 2026 12:00:00 -0000"}), [], id="date gone by"
         ),
+        pytest.param(
+            Fault(status=503, headers={"Retry-After": "Mon, 01 Jan 0001 00:00:00 +1400"}), [1.0], id="no date at all"
+        ),
+        pytest.param(Fault(status=429, headers={"Retry-After": "inf"}), [60.0], id="for ever"),
         pytest.param(Fault(status=500, times=3), [1.0, 2.0, 4.0], id="broken server"),
         pytest.param(Fault(cut=0.5), [1.0], id="half an answer"),
         pytest.param(Fault(body=b'{"data": [1, 2'), [1.0], id="cut off, whole by its length"),
