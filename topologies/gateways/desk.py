@@ -56,9 +56,9 @@ class DeviceDesk:
 
 @dataclass(slots=True)
 class ReadingBatch:
-    """What was read of a zone's devices in some milliseconds, and when by the run clock."""
+    """What was read of a zone's devices since the last batch, and when by the run clock; None: before it started."""
 
-    read_at: datetime
+    read_at: datetime | None = None
     assets: dict[str, AssetReading] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
 
@@ -215,9 +215,8 @@ class GatewayDesk:
 
     def _batch(self, zone: str) -> ReadingBatch:
         """Return what was read of a zone since the last batch was sent, as of now."""
-        now = self.clock.run_now()
-        batch = self._batches.setdefault(zone, ReadingBatch(now))
-        batch.read_at = now
+        batch = self._batches.setdefault(zone, ReadingBatch())
+        batch.read_at = self.clock.run_now() if self.clock.is_running else None
         return batch
 
     def forward(self, observations: Iterable[Observation]) -> None:
@@ -231,12 +230,12 @@ class GatewayDesk:
         self._telemetry.flush()
 
     def send_readings(self) -> None:
-        """Send what was read since the last call, one observation per zone."""
+        """Send what was read since the last call, one observation per zone; none of before the run clock started."""
         batches, self._batches = self._batches, {}
-        if not self.clock.is_running:
-            return
         for zone, batch in batches.items():
             at, tick_s = batch.read_at, self._tick_s()
+            if at is None:
+                continue
             if batch.assets:
                 self._telemetry.send(Observation(zone=zone, slot=at, values={}, assets=batch.assets, duration_s=tick_s))
             if batch.values:

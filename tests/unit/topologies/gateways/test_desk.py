@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.devices.events import DeviceRead, DeviceReading
 from agents.devices.register_map import load_register_map
 from agents.devices.simulation import DeviceFault, SimulatedDevice
 from tests.worlds.devices import Kept, free_port, modbus_entry, setpoint, until
@@ -18,6 +20,7 @@ from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.modbus_link import ModbusLink
 from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+from topologies.sources.pace import RunClock
 from vpp.errors import RefusedError
 from vpp.messages import AssetReading, CommandOutcome, DeviceCommand, Observation
 from vpp.store.command_journal import CommandJournal
@@ -150,6 +153,35 @@ async def test_a_restarted_gateway_repeats_nothing(site: Site) -> None:
         desk.setpoints([setpoint(3.0, revision=1)])
         await until(site.is_named(CommandOutcome.FOLLOWED, 2))
     assert [(taken.sequence, taken.power_mw) for taken in site.device.taken] == [(1, 2.0), (2, 3.0)]
+
+
+def test_a_reading_from_before_the_run_clock_starts_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topologies.gateways.clock.LOOK_EVERY_S", 0.0)
+    path, telemetry, run_at = tmp_path / "clock.json", Kept(), datetime(2022, 1, 1, tzinfo=UTC)
+    clock = GatewayClock(path, waits=True)
+    entry = modbus_entry("plain_battery", 1)
+    with CommandJournal(tmp_path / "journal.sqlite") as journal:
+        desk = GatewayDesk(
+            "modbus", [entry], journal=journal, clock=clock, telemetry=telemetry, ledger=Kept(), transmit=no_answer
+        )
+
+        def read() -> None:
+            desk.handle([(entry.name, DeviceRead(clock.now(), DeviceReading(power_mw=1.0)))])
+
+        read()
+        RunClock(time.time(), run_at, 1.0).write(path)
+        desk.send_readings()
+        assert telemetry.messages == []
+        read()
+        desk.send_readings()
+    (sent,) = telemetry.messages
+    assert abs(sent.slot - run_at) < timedelta(minutes=1)
+
+
+async def no_answer(_entry: Any, _command: DeviceCommand, _left_s: float) -> bool | None:
+    return None
 
 
 def test_two_gateways_of_one_name_are_refused(tmp_path: Path) -> None:
