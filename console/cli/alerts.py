@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
 from console.cli.orders.plans import plan_book
+from mcp_server.queries.context import ReadContext
 from topologies.control.alert_desk import AlertDesk
 from topologies.control.operator_orders import issue_time, open_episode, operator_order
 from topologies.control.publisher import Post
@@ -149,7 +150,7 @@ def silence(
     Args:
         zone: The zone.
     """
-    with _desk(common.settings()) as desk:
+    with _desk(common.settings(), zone) as desk:
         act = desk.silence(
             zone, _user(), reason, parse_span(lasts), alert_id=alert, code=_code(code), asset_id=asset, channel=channel
         )
@@ -178,7 +179,7 @@ def maintenance(
         zone: The zone.
     """
     start, span = parse_time(since), parse_span(lasts)
-    with _desk(common.settings()) as desk:
+    with _desk(common.settings(), zone) as desk:
         if span:
             act = desk.maintain(zone, _user(), reason, start, start + span, code=_code(code), asset_id=asset)
         else:
@@ -323,8 +324,11 @@ def _state(row: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _desk(settings: Settings) -> Iterator[AlertDesk]:
+def _desk(settings: Settings, zone: str | None = None) -> Iterator[AlertDesk]:
+    """Open the desk; a zone that the run does not have is an error."""
     with open_store(settings, read_only=True) as store:
+        if zone is not None:
+            ReadContext(settings, store).choose(zone)
         yield AlertDesk(store, Post(settings, "cli"))
 
 

@@ -73,6 +73,9 @@ def test_an_act_needs_a_broker_and_an_alert_that_is_there(capsys: pytest.Capture
     assert main(["alerts", "silence", "A", "--code", "flatt", "-r", "meter swap"]) == 2
     assert "did you mean flat?" in capsys.readouterr().err
     assert main(["alerts", "silence", "A", "--for", "soon", "-r", "meter swap"]) == 2
+    for command in (["silence", "AA"], ["maintenance", "AA", "--from", "2026-03-10"]):
+        assert main(["alerts", *command, "-r", "meter swap"]) == 1
+        assert "there is no zone 'AA'" in capsys.readouterr().err
     begin = f"{datetime.now(UTC) + HOUR:%Y-%m-%dT%H:%M}"
     assert main(["alerts", "maintenance", "A", "--from", begin, "--for", "31d", "-r", "works"]) == 4
     assert main(["alerts", "maintenance", "A", "--from", begin, "-r", "works"]) == 3
