@@ -140,13 +140,16 @@ class BatteryType(AssetType[Battery]):
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"discharge": 1, "charge": -1}
 
-    def nameplate(self, asset: Battery, currency: str) -> list[tuple[str, str]]:
+    def nameplate(self, asset: Battery, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return energy, power, band, efficiency, wear and droop."""
         round_trip_pct = 100 * asset.charge_efficiency * asset.discharge_efficiency
         band = f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %"
         return [
-            ("Energy", energy_text(asset.energy_mwh)),
-            ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
+            ("Energy", energy_text(asset.energy_mwh, reference_mw)),
+            (
+                "Charge, discharge",
+                f"{power_text(asset.charge_mw, reference_mw)} / {power_text(asset.discharge_mw, reference_mw)}",
+            ),
             ("State of charge", f"{band}, reserve {100 * asset.reserve_soc:g} %"),
             ("Round-trip efficiency", f"{round_trip_pct:.0f} %"),
             ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh sold"),

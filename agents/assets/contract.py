@@ -334,8 +334,8 @@ class AssetType(ABC, Generic[A]):
         """Return what it does at a power other than 0, in one verb."""
         return next((verb for verb, sign in self.verbs.items() if sign * power_mw > 0), "rest")
 
-    def nameplate(self, asset: A, currency: str) -> list[tuple[str, str]]:
-        """Return its limits and costs for people: label and value with unit."""
+    def nameplate(self, asset: A, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
+        """Return its limits and costs for people: label and value with unit; ``reference_mw`` chooses that of power."""
         return []
 
     def full_mw(self, zone: Zone, asset: A, verb: str) -> float | None:

@@ -31,7 +31,9 @@ class CurtailableType(AssetType[CurtailableRenewable]):
         """Return what is paid for a MWh that is cut."""
         return asset.curtail_cost_per_mwh
 
-    def nameplate(self, asset: CurtailableRenewable, currency: str) -> list[tuple[str, str]]:
+    def nameplate(
+        self, asset: CurtailableRenewable, currency: str, reference_mw: float | None = None
+    ) -> list[tuple[str, str]]:
         """Return channel, share and pay."""
         return [
             ("Channel", asset.channel),

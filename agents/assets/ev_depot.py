@@ -126,12 +126,18 @@ class EvDepotType(AssetType[EvDepot]):
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"charge": -1, "discharge": 1}
 
-    def nameplate(self, asset: EvDepot, currency: str) -> list[tuple[str, str]]:
+    def nameplate(self, asset: EvDepot, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return timetable, energy, power and the price of unmet energy."""
         return [
             ("Connected", f"{asset.connected_from} to {asset.departure}, local time"),
-            ("Energy at departure", f"{energy_text(asset.departure_mwh)} of {energy_text(asset.energy_mwh)}"),
-            ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
+            (
+                "Energy at departure",
+                f"{energy_text(asset.departure_mwh, reference_mw)} of {energy_text(asset.energy_mwh, reference_mw)}",
+            ),
+            (
+                "Charge, discharge",
+                f"{power_text(asset.charge_mw, reference_mw)} / {power_text(asset.discharge_mw, reference_mw)}",
+            ),
             ("Unmet energy", f"{asset.unmet_price_per_mwh:g} {currency} per MWh"),
             ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh discharged"),
         ]

@@ -31,10 +31,12 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         """Return the cost of a MWh that is shed."""
         return asset.curtail_cost_per_mwh
 
-    def nameplate(self, asset: CurtailableLoad, currency: str) -> list[tuple[str, str]]:
+    def nameplate(
+        self, asset: CurtailableLoad, currency: str, reference_mw: float | None = None
+    ) -> list[tuple[str, str]]:
         """Return capacity, cost and when it may be shed."""
         return [
-            ("Capacity", power_text(asset.capacity_mw)),
+            ("Capacity", power_text(asset.capacity_mw, reference_mw)),
             ("Cost", f"{asset.curtail_cost_per_mwh:g} {currency} per MWh"),
             ("Used", "only at the import cap" if asset.only_at_cap else "any time"),
         ]

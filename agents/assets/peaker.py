@@ -45,12 +45,12 @@ class PeakerType(AssetType[Peaker]):
     entry = Peaker
     verbs: ClassVar[dict[str, int]] = {"run": 1, "stop": 0}
 
-    def nameplate(self, asset: Peaker, currency: str) -> list[tuple[str, str]]:
+    def nameplate(self, asset: Peaker, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return capacity, least load, ramp, fuel, start and least run."""
         return [
-            ("Capacity", power_text(asset.capacity_mw)),
-            ("Least load", power_text(asset.min_load_mw)),
-            ("Ramp", f"{power_text(asset.ramp_mw_per_h)} per hour"),
+            ("Capacity", power_text(asset.capacity_mw, reference_mw)),
+            ("Least load", power_text(asset.min_load_mw, reference_mw)),
+            ("Ramp", f"{power_text(asset.ramp_mw_per_h, reference_mw)} per hour"),
             ("Fuel", f"{asset.fuel_cost_per_mwh:g} {currency} per MWh"),
             ("Start", f"{asset.start_cost:g} {currency}, {asset.start_time_min:g} min"),
             ("Least run", f"{asset.min_run_min:g} min"),

@@ -291,7 +291,8 @@ def _delivery(
         step = int(miss.argmax())
         asked_mw = low if power[step] < low else high
         never = abs(asked_mw) > least_mw and bool((np.abs(power[stands]) <= least_mw).all())
-        detail = f"{asset.asset_id} can give {power_text(power[step])} of {power_text(asked_mw)} at worst"
+        gives, wish = (power_text(mw, problem.zone.served_scale.reference_mw) for mw in (power[step], asked_mw))
+        detail = f"{asset.asset_id} can give {gives} of {wish} at worst"
         hold = [o for o in standing if o.action == "hold" and names(o, asset)]
         if hold:
             detail = f"{asset.asset_id} is held by {hold[-1].principal} ({hold[-1].reason}); release the hold first"
@@ -315,33 +316,35 @@ def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
 
 def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
     cap = problem.zone.limits.import_cap_mw
-    same_mw = problem.zone.served_scale.share(_SAME_SHARE)
+    same_mw, size = problem.zone.served_scale.share(_SAME_SHARE), problem.zone.served_scale.reference_mw
     worse = (plan.grid_mw > cap + same_mw) & (plan.grid_mw > base.grid_mw + same_mw) & stands
     if worse.any():
         most = float((plan.grid_mw - cap)[worse].max())
         return Check(
             "cap",
             "refused",
-            f"grid power would pass the import cap of {power_text(cap)} by {power_text(most)}",
+            f"grid power would pass the import cap of {power_text(cap, size)} by {power_text(most, size)}",
             "SITE.import_cap",
         )
-    return Check("cap", "ok", f"grid power stays below {power_text(cap)}, or no worse than without", "SITE.import_cap")
+    return Check(
+        "cap", "ok", f"grid power stays below {power_text(cap, size)}, or no worse than without", "SITE.import_cap"
+    )
 
 
 def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
     limit = problem.zone.limits.ramp_limit_mw
     after, before = np.abs(ramps(problem, plan)), np.abs(ramps(problem, base))
-    same_mw = problem.zone.served_scale.share(_SAME_SHARE)
+    same_mw, size = problem.zone.served_scale.share(_SAME_SHARE), problem.zone.served_scale.reference_mw
     worse = (after > limit + same_mw) & (after > before + same_mw) & stands
     if worse.any():
         most = float((after - limit)[worse].max())
         return Check(
             "ramp",
             "warning",
-            f"a ramp would pass the limit of {power_text(limit)} per step by {power_text(most)}",
+            f"a ramp would pass the limit of {power_text(limit, size)} per step by {power_text(most, size)}",
             "SITE.ramp",
         )
-    return Check("ramp", "ok", f"no further ramp beyond {power_text(limit)} per step", "SITE.ramp")
+    return Check("ramp", "ok", f"no further ramp beyond {power_text(limit, size)} per step", "SITE.ramp")
 
 
 def _rule(rule: CitedCheck, breach: ClauseBreach | None) -> Check:

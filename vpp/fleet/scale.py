@@ -54,6 +54,7 @@ class PowerScale:
         return self.reference_mw * share
 
 
+_LEAST_SHARE = 1e-6
 _UNITS = ((1e3, "GW", 1e-3), (1.0, "MW", 1.0), (1e-3, "kW", 1e3))
 
 
@@ -71,9 +72,12 @@ def significant(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def energy_text(energy_mwh: float) -> str:
-    """Return an energy as a person reads it, in Wh, kWh, MWh or GWh with four significant digits."""
-    return f"{power_text(energy_mwh)}h"
+def energy_text(energy_mwh: float, reference_mw: float | None = None) -> str:
+    """Return an energy as a person reads it, in Wh, kWh, MWh or GWh with four significant digits.
+
+    ``reference_mw`` chooses the unit as in ``power_text``.
+    """
+    return f"{power_text(energy_mwh, reference_mw)}h"
 
 
 def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bool = False) -> str:
@@ -81,7 +85,8 @@ def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bo
 
     Args:
         power_mw: Power in MW.
-        reference_mw: Power that chooses the unit, so the numbers of one table share it; None: the power itself.
+        reference_mw: Power that chooses the unit, so the powers of one table or screen share it; None: the power
+            itself. A power from a millionth of it that would read as 0 in that unit has its own unit.
         signed: Whether a power into the grid gets a plus sign.
     """
     if not math.isfinite(power_mw):
@@ -89,6 +94,8 @@ def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bo
     size = abs(power_mw if reference_mw is None else reference_mw) or 1.0
     unit, factor = power_unit(size)
     text = _digits(power_mw * factor)
+    if text == "0" and reference_mw is not None and abs(power_mw) >= _LEAST_SHARE * abs(reference_mw) > 0.0:
+        return power_text(power_mw, signed=signed)
     return f"{'+' if signed and power_mw > 0 and text != '0' else ''}{text} {unit}"
 
 

@@ -189,7 +189,9 @@ def asset(moment: Moment, asset_id: str, span: str) -> dict[str, Any] | None:
         "soc_min": None if store is None else store.soc_min,
         "soc_max": None if store is None else store.soc_max,
         "order": _slot_order(moment, configured, asset_id),
-        "limits": [] if configured is None else type_of(configured).nameplate(configured, moment.currency),
+        "limits": []
+        if configured is None
+        else type_of(configured).nameplate(configured, moment.currency, moment.scale.reference_mw),
         "totals": _totals(moment, configured, day),
     }
 

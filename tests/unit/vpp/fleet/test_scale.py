@@ -52,3 +52,9 @@ def test_power_text_uses_the_unit_that_fits(power_mw: float, text: str) -> None:
 def test_a_reference_chooses_the_unit_of_a_table() -> None:
     assert power_text(-1e-9, reference_mw=1.0) == "0 MW"
     assert power_text(0.25, reference_mw=100.0) == "0.25 MW"
+    assert power_text(-0.723, reference_mw=100.0) == "-0.723 MW"
+
+
+def test_a_power_that_would_vanish_in_the_unit_of_its_table_has_its_own() -> None:
+    assert power_text(0.0003, reference_mw=100.0, signed=True) == "+300 W"
+    assert power_text(1e-17, reference_mw=100.0) == "0 MW"
