@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,12 @@ def test_planned_work_covers_what_begins_in_it_and_is_cut_short_by_its_start_and
 def test_only_a_window_that_has_not_ended_can_be_ended(store: Store) -> None:
     desk = desk_of(store)
     desk.maintain("Z", "ann", "cable works", minutes(60), minutes(120), asset_id="battery-1")
-    for scope in ({}, {"asset_id": "battery-2"}, {"asset_id": "battery-1", "code": AlertCode.CAP_BREACH}):
+    other_scopes: list[dict[str, Any]] = [
+        {},
+        {"asset_id": "battery-2"},
+        {"asset_id": "battery-1", "code": AlertCode.CAP_BREACH},
+    ]
+    for scope in other_scopes:
         with pytest.raises(RefusedError, match="no maintenance window"):
             desk.end_maintenance("Z", "ann", "done", minutes(60), **scope)
     after = AlertDesk(store, desk.post, lambda: minutes(300))
