@@ -23,6 +23,8 @@ from vpp.settings import Settings
 LIVE = datetime(2023, 6, 29, 22, tzinfo=UTC)
 DAYS = 2
 EVERY = timedelta(days=1)
+HALF_CENT = 0.5001e-2
+"""Expert prices are published to a cent."""
 
 
 @pytest.mark.slow
@@ -64,7 +66,7 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
         assert forecast.price is not None
         assert forecast.price.source == "model"
         ahead = forecast.outlook.whole(forecast.step_min, forecast.price.q50).experts["next_day"]
-        np.testing.assert_allclose(np.array(ahead[13:37]), backtest.price[day], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(np.array(ahead[13:37]), backtest.price[day], rtol=0, atol=HALF_CENT)
         np.testing.assert_allclose(np.array(ahead[37:61]), backtest.tail[day], rtol=0, atol=1e-3)
         levels = np.array([forecast.price.level(name) for name in QUANTILE_NAMES]).T
         np.testing.assert_allclose(levels[13:], backtest.quantiles[day, :11], rtol=0, atol=6e-3)
