@@ -164,6 +164,8 @@ def test_starts_in_the_past_and_far_ahead_have_clear_answers(loop: Loop) -> None
     with pytest.raises(QuestionError, match="in the past"):
         acts.times(PLANT, clock - timedelta(days=2), 60.0)
     with pytest.raises(QuestionError, match="too far ahead"):
+        acts.times(PLANT, clock.replace(year=2199), 60.0)
+    with pytest.raises(QuestionError, match="is not between"):
         acts.times(PLANT, clock.replace(year=9999), 60.0)
     with pytest.raises(QuestionError, match="too long"):
         acts.times(PLANT, None, 60.0 * 49)
