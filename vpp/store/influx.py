@@ -160,8 +160,9 @@ class InfluxStore(Store):
         first = dict(map(place, self._client.ask(f'{points} |> first() |> {by_zone} |> min(column: "_time")')))
         last = dict(map(place, self._client.ask(f'{points} |> last() |> {by_zone} |> max(column: "_time")')))
         counts = self._client.ask(f"{points} |> count() |> {by_zone} |> sum()")
-        zone = _zone(table)
-        return [Span(zone(r), int(r["_value"]), first[zone(r)], last[zone(r)]) for r in counts if zone(r) in last]
+        rows = [(_zone(table)(record), int(record["_value"])) for record in counts]
+        # Rows may come and go between the questions: a zone counts when all of them know it.
+        return [Span(zone, count, first[zone], last[zone]) for zone, count in rows if zone in first and zone in last]
 
     def _row_set(self, query: Query) -> RowSet:
         """Return the rows of a query, unasked fields empty, each once."""

@@ -131,3 +131,12 @@ def test_an_outage_in_the_middle_loses_nothing_when_written_again(server: Answer
     lines = {line for body in [server.bodies[0], *server.bodies[2:]] for line in body.splitlines()}
     assert len(lines) == 12_000
     assert [len(body.splitlines()) for body in server.bodies] == [5000, 5000, 5000, 5000, 2000]
+
+
+@pytest.mark.parametrize("silent", [0, 1, 2])
+def test_a_zone_whose_rows_come_or_go_between_two_questions_has_no_span_yet(server: Answering, silent: int) -> None:
+    header = ",result,table,_time,_value,zone\n"
+    lines = [f",,0,2025-07-05T00:00:00Z,1,{zone}\n" for zone in ("NSW1", "VIC1")]
+    server.answers = [(200, {}, header + "".join(lines[1:] if at == silent else lines)) for at in range(3)]
+    with server.store as store:
+        assert [(span.zone, span.rows) for span in store.spans("ledger")] == [("VIC1", 1)]
