@@ -86,12 +86,14 @@ def read(data: Bytes, at: int, numbers: Ints) -> int:
 @kernel
 def _parameter(folded: Ints) -> int:
     """Return the parameter with which the numbers take the fewest bits."""
+    lengths = np.array([_length(n) for n in folded])
     best, fewest = 0, -1
-    for k in range(1 << _PARAMETER_BITS):
+    # From the length of the longest number on, each further step of the parameter adds a bit to every number.
+    for k in range(min(1 << _PARAMETER_BITS, lengths.max() + 1)):
         bits = 0
-        for n in folded:
-            ones = n >> k
-            bits += ones + 1 + k if ones < _MOST_ONES else _MOST_ONES + _LENGTH_BITS + _length(n)
+        for i in range(folded.shape[0]):
+            ones = folded[i] >> k
+            bits += ones + 1 + k if ones < _MOST_ONES else _MOST_ONES + _LENGTH_BITS + lengths[i]
         if fewest < 0 or bits < fewest:
             best, fewest = k, bits
     return best
@@ -109,11 +111,13 @@ def _length(n: int) -> int:
 
 @kernel
 def _put(value: int, bits: int, bit: int, out: Bytes) -> int:
-    for i in range(bits):
-        if (value >> i) & 1:
-            out[bit >> 3] |= 1 << (bit & 7)
-        bit += 1
-    return bit
+    left, end = value & ((1 << bits) - 1), bit + bits
+    while bit < end:
+        place = bit & 7
+        out[bit >> 3] |= (left << place) & 0xFF
+        left >>= 8 - place
+        bit += 8 - place
+    return end
 
 
 @kernel

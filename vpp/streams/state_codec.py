@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from vpp.numerics import rice
 from vpp.numerics.arrays import Ints
+from vpp.numerics.row_codes import neighbour_steps, ordered_codes
 from vpp.numerics.significant_bits import FLOAT32_BITS
 
 VERSION = 2
@@ -149,7 +150,10 @@ class ArrayCodec:
 
     def pack(self, *arrays: npt.NDArray[Any]) -> bytes:
         """Return the arrays, of the types and shapes that the codec was made for, as bytes."""
-        return _header(self._shape) + b"".join([p.pack(a) for p, a in zip(self._parts, arrays, strict=True)])
+        out, at = rice.room(sum(part.count for part in self._parts)), 0
+        for part, array in zip(self._parts, arrays, strict=True):
+            at = rice.write(part.steps(array), out, at)
+        return _header(self._shape) + out[:at].tobytes()
 
     def unpack(self, raw: bytes | None, *arrays: npt.NDArray[Any]) -> bool:
         """Fill ``arrays`` from ``raw``; False, and nothing changes, where it holds none of this version and shape."""
@@ -181,15 +185,12 @@ class _PackedArray:
         self.count = like.size
         self.name = f"{like.dtype.str}{like.shape}" + (f"/{bits}" if self._is_float else "")
 
-    def pack(self, array: npt.NDArray[Any]) -> bytes:
-        codes = array
+    def steps(self, array: npt.NDArray[Any]) -> Ints:
         if self._is_float:
-            codes = _in_order(array.astype(np.float32).view(np.int32)) >> self._dropped
-        rows = codes.astype(np.int64, order="C").reshape(-1, self._row)
-        steps = np.diff(rows, prepend=0)
-        steps[1:, 0] -= rows[:-1, 0]
-        out = rice.room(self.count)
-        return out[: rice.write(steps.reshape(-1), out, 0)].tobytes()
+            codes = ordered_codes(array.astype(np.float32, order="C").reshape(-1), self._dropped)
+        else:
+            codes = array.astype(np.int64, order="C")
+        return neighbour_steps(codes.reshape(-1, self._row))
 
     def unpack(self, steps: Ints) -> npt.NDArray[Any]:
         rows = steps.reshape(-1, self._row)
