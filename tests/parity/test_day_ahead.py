@@ -10,6 +10,7 @@ from models.evaluation.dayahead_backtest import run_day_ahead
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from tests.worlds.dayahead_prices import SERVED, market
+from tests.worlds.synthetic import write_history
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
@@ -32,9 +33,7 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.price.dayahead.training.WalkSettings", lambda: SERVED)
-    rows = market().rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
-    rows.insert(1, "zone", "Z")
-    rows.to_csv(tmp_path / "z.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    write_history(tmp_path / "z.csv", "Z", market())
     feed = open_file(
         tmp_path / "z.csv", names=("Z",), start=LIVE, overrides=Overrides(time_zone="Europe/Berlin", market="day_ahead")
     )
@@ -67,6 +66,6 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
         assert forecast.price.source == "model"
         ahead = forecast.outlook.whole(forecast.step_min, forecast.price.q50).experts["next_day"]
         np.testing.assert_allclose(np.array(ahead[13:37]), backtest.price[day], rtol=0, atol=HALF_CENT)
-        np.testing.assert_allclose(np.array(ahead[37:61]), backtest.tail[day], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(np.array(ahead[37:61]), backtest.tail[day], rtol=0, atol=HALF_CENT)
         levels = np.array([forecast.price.level(name) for name in QUANTILE_NAMES]).T
         np.testing.assert_allclose(levels[13:], backtest.quantiles[day, :11], rtol=0, atol=6e-3)
