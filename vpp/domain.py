@@ -146,3 +146,8 @@ def iso(instant: datetime) -> str:
     """Return ``instant`` as ISO 8601 UTC with ``Z`` and no fraction unless there is one."""
     text = instant.astimezone(UTC).isoformat()
     return text.replace("+00:00", "Z")
+
+
+def even_horizons_min(step_min: int, count: int) -> list[int]:
+    """Return the minutes ahead of ``count`` horizons that are one slot apart."""
+    return list(range(step_min, (count + 1) * step_min, step_min))

@@ -21,7 +21,7 @@ from agents.orders.replay_memory import OrderMemory
 from agents.plant.following import Conduct
 from agents.plant.ledger import SettledSlot
 from agents.plant.order_lives import OrderLives
-from vpp.domain import Step
+from vpp.domain import Step, even_horizons_min
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Alert, AssetSnapshot, Correction, Order, TraderBid
@@ -120,7 +120,7 @@ class PlacedBid(msgspec.Struct, omit_defaults=True):
     def shortened(self) -> PlacedBid:
         """Return it without horizons that are one slot apart."""
         count = len(self.bid.horizon_min)
-        if self.bid.horizon_min != self._horizons(count):
+        if self.bid.horizon_min != even_horizons_min(self.bid.step_min, count):
             return self
         return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=[]), self.place, count)
 
@@ -128,11 +128,8 @@ class PlacedBid(msgspec.Struct, omit_defaults=True):
         """Return what ``shortened`` was called of."""
         if not self.even_horizons:
             return self
-        return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=self._horizons(self.even_horizons)), self.place)
-
-    def _horizons(self, count: int) -> list[int]:
-        step_min = self.bid.step_min
-        return list(range(step_min, (count + 1) * step_min, step_min))
+        horizon_min = even_horizons_min(self.bid.step_min, self.even_horizons)
+        return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=horizon_min), self.place)
 
     def settled(self) -> PlacedBid:
         """Return it without the observation."""

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import msgspec
 
-from vpp.domain import NET_LOAD, Quality
+from vpp.domain import NET_LOAD, Quality, even_horizons_min
 from vpp.messages.telemetry import Record, SlotClosed, Values
 from vpp.messages.times import Time
 
@@ -145,7 +145,7 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
             step_min: Length of a slot.
             carried: Of how many first slots the forecast's ``q50`` is the published price.
         """
-        if self.horizon_min != list(_slots_min(step_min, len(self.horizon_min))):
+        if self.horizon_min != even_horizons_min(step_min, len(self.horizon_min)):
             return self
         published, prices = _published(self.known), self.known
         first, end = min(carried, published), len(prices)
@@ -170,7 +170,7 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
         slots = max(len(prices), *(published + len(values) for values in experts.values()), 0)
         return msgspec.structs.replace(
             self,
-            horizon_min=list(_slots_min(step_min, slots)),
+            horizon_min=even_horizons_min(step_min, slots),
             known=prices + [None] * (slots - len(prices)),
             experts={name: [None] * published + values for name, values in experts.items()},
             tail=[],
@@ -205,10 +205,6 @@ def _with_tail(experts: _Experts, tail: list[float | None]) -> _Experts:
 def _shared_end(one: list[float | None], other: list[float | None]) -> int:
     """Return with how many equal values two lists end."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
-
-
-def _slots_min(step_min: int, slots: int) -> range:
-    return range(step_min, (slots + 1) * step_min, step_min)
 
 
 def _published(prices: list[float | None]) -> int:
