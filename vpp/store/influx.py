@@ -19,13 +19,12 @@ from vpp.store.influx_line_protocol import (
     run_tag,
     tag_columns,
 )
-from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Span, order_columns
+from vpp.store.query import FIRST_TIME, LAST_TIME, MICROSECOND, Query, Span, order_columns
 from vpp.store.rowset import RowSet
 from vpp.store.sampling import bucket_start
 from vpp.store.table import Row, Table
 
 _FIRST_SCAN = timedelta(days=1)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class InfluxStore(Store):
@@ -85,7 +84,7 @@ class InfluxStore(Store):
             if query.zones is not None and span.zone not in query.zones:
                 continue
             start = max(span.first, query.start or FIRST_TIME)
-            end = min(span.last + _MICROSECOND, query.end or LAST_TIME)
+            end = min(span.last + MICROSECOND, query.end or LAST_TIME)
             width = _FIRST_SCAN
             while start < end:
                 stop = start + min(width, end - start)
@@ -140,10 +139,7 @@ class InfluxStore(Store):
             points = influx_flux.witnesses(self._bucket, query)
             last = f'{points} |> last() |> group(columns: ["zone"]) |> max(column: "_time")'
             times = dict(map(_zone_time(query.table), self._client.ask(last)))
-        return [
-            replace(query, zones=(zone,), start=instant, end=instant + _MICROSECOND)
-            for zone, instant in sorted(times.items())
-        ]
+        return [query.at(zone, instant) for zone, instant in sorted(times.items())]
 
     def _count(self, query: Query) -> int:
         if _needs_rows(query):
@@ -186,7 +182,7 @@ class InfluxStore(Store):
         )
         for record in self._client.ask(text):
             instant = _time(record)
-            return replace(query, start=instant) if query.descending else replace(query, end=instant + _MICROSECOND)
+            return replace(query, start=instant) if query.descending else replace(query, end=instant + MICROSECOND)
         return query
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +22,8 @@ Filters = Mapping[str, Value | Sequence[Value]]
 FIRST_TIME = datetime(1678, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2262, 1, 1, tzinfo=UTC)
 INT_LIMIT = 2**63
+MICROSECOND = timedelta(microseconds=1)
+"""The smallest step of a stored time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,10 @@ class Query:
     columns: tuple[Column, ...]
     descending: bool = False
     limit: int | None = None
+
+    def at(self, zone: str, instant: datetime) -> Query:
+        """Return the query narrowed to one zone and time."""
+        return replace(self, zones=(zone,), start=instant, end=instant + MICROSECOND)
 
 
 def find_table(table: Table | str) -> Table:

@@ -139,8 +139,7 @@ class SqliteStore(Store):
             newest = f'SELECT max("{query.table.time}") FROM "{query.table.name}" WHERE {condition}'  # noqa: S608
             for (text,) in self._fetch(newest, values):
                 if text is not None:
-                    instant = datetime.fromisoformat(text)
-                    queries.append(replace(zone_query, start=instant, end=instant + timedelta(microseconds=1)))
+                    queries.append(query.at(zone, datetime.fromisoformat(text)))
         return queries
 
     def _count(self, query: Query) -> int:

@@ -26,14 +26,13 @@ import pyarrow.parquet as pq
 from vpp.atomic_file import atomic_writer
 from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.store.export import arrow_type
-from vpp.store.query import Query
+from vpp.store.query import MICROSECOND, Query
 from vpp.store.rowset import RowSet
 from vpp.store.sampling import EPOCH
 from vpp.store.table import Column, Row, Table
 
 MOST_FILES = 16
 """A folder with more files becomes one file: reading stays fast, and a row is written again a few times a day."""
-_MICROSECOND = timedelta(microseconds=1)
 _TRIES = 5
 _MOST_NAME = 200
 _HASHED = "%%"
@@ -74,7 +73,7 @@ class TableFiles:
         if not self.by_day:
             return [Partition(self._folder)]
         first = None if query.start is None else query.start.date()
-        last = None if query.end is None else (query.end - _MICROSECOND).date()
+        last = None if query.end is None else (query.end - MICROSECOND).date()
         partitions = []
         names = None if query.zones is None else {_name("zone", zone) for zone in query.zones}
         for name, folder in _values(self._folder, "day"):

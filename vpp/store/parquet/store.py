@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
@@ -17,7 +17,6 @@ from vpp.store.rowset import RowSet
 from vpp.store.table import Row, Table
 
 RETRY_AFTER_S = 1.0
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class ParquetStore(Store):
@@ -101,9 +100,7 @@ class ParquetStore(Store):
         times: dict[str, datetime] = {}
         for day_rows in self._by_day(replace(query, columns=(), descending=True), skip=times):
             times |= {span.zone: span.last for span in day_rows.spans() if span.zone not in times}
-        return [
-            replace(query, zones=(zone,), start=last, end=last + _MICROSECOND) for zone, last in sorted(times.items())
-        ]
+        return [query.at(zone, last) for zone, last in sorted(times.items())]
 
     def _count(self, query: Query) -> int:
         files = TableFiles(self._path, query.table, query.run)
