@@ -202,13 +202,9 @@ def unit_of(feature: Feature, spec: FeatureSpec) -> str:
     if feature.op in (Op.PRODUCT, Op.TARGET_PRODUCT):
         units = [unit_of(spec.features[spec.column(name)], spec) for name in feature.of]
         remaining = [unit for unit in units if unit != "1"]
-        return (
-            "1"
-            if not remaining
-            else remaining[0]
-            if len(remaining) == 1
-            else "".join(map(_squared, dict.fromkeys(remaining)))
-        )
+        if len(remaining) < 2:
+            return remaining[0] if remaining else "1"
+        return "".join(map(_squared, dict.fromkeys(remaining)))
     if feature.op is Op.HORIZON:
         return "step"
     if feature.op in _NO_UNIT:

@@ -45,7 +45,7 @@ def forecast_parts(
     zone: Zone,
     target: Target,
     horizon_min: int | None = None,
-    when: datetime | None = None,
+    instant: datetime | None = None,
 ) -> ForecastParts:
     """Take a forecast of the run apart.
 
@@ -55,13 +55,13 @@ def forecast_parts(
         zone: As it is configured in the run.
         target: Net load or price.
         horizon_min: Minutes ahead; None: one step.
-        when: A time in the slot that it was issued after; None: the newest that closed.
+        instant: A time in the slot that it was issued after; None: the newest that closed.
 
     Raises:
         DataError: There is no such slot or horizon, or no rows to compute from.
         ModelError: No model made this forecast.
     """
-    slot = closed_slot(store, zone, when)
+    slot = closed_slot(store, zone, instant)
     horizon_min = zone.step_min if horizon_min is None else horizon_min
     filters = {"target": target.value, "horizon_min": horizon_min, "source": "model"}
     served_by = store.read(
