@@ -32,8 +32,7 @@ ROW = FeatureRow(
 
 @pytest.mark.timeout(180)
 def test_an_event_is_answered_on_the_broker(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path / "broker.log").start()
-    try:
+    with EmbeddedBroker(tmp_path / "broker.log") as broker:
         settings = Settings(
             data_dir=tmp_path, kafka=KafkaSettings(bootstrap_servers=broker.address, embedded=True, partitions=1)
         )
@@ -43,8 +42,6 @@ def test_an_event_is_answered_on_the_broker(tmp_path: Path) -> None:
             assert function.invoke(event) == {"batchItemFailures": []}
             assert _only(settings, "vpp.telemetry", Decoder(Inference)).failure is InferenceFailure.MODEL_MISSING
             assert _only(settings, "vpp.dlq", Decoder(DeadLetter)).reason == "not_json"
-    finally:
-        broker.stop()
 
 
 def _only(settings: Settings, topic: str, decode: Decoder) -> Any:

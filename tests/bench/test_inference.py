@@ -34,15 +34,12 @@ BATCH = 100
 
 
 def test_rows_down_both_paths_give_equal_bytes(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path / "broker.log").start()
-    try:
+    with EmbeddedBroker(tmp_path / "broker.log") as broker:
         settings = Settings(
             data_dir=tmp_path, kafka=KafkaSettings(bootstrap_servers=broker.address, embedded=True, partitions=1)
         )
         create_topics(settings)
         _compare(settings)
-    finally:
-        broker.stop()
 
 
 def _compare(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import pytest
 from models.evaluation.backtest import BacktestOptions, run_backtest
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.worlds.synthetic import make_frame
+from tests.worlds.synthetic import make_frame, write_history
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
@@ -25,9 +25,7 @@ EVERY = timedelta(days=2)
 
 @pytest.mark.slow
 def test_the_stream_gives_the_forecasts_of_the_backtest(tmp_path: Path) -> None:
-    rows = make_frame(53, step_min=60).rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
-    rows.insert(1, "zone", "T")
-    rows.to_csv(tmp_path / "t.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    write_history(tmp_path / "t.csv", "T", make_frame(53, step_min=60))
     feed = open_file(tmp_path / "t.csv", names=("T",), start=LIVE)
     zone, settings = feed.zones["T"], Settings(data_dir=tmp_path)
     registry = Registry(settings.models_dir)

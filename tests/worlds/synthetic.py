@@ -1,6 +1,7 @@
 """Small made-up histories: smooth daily and weekly shapes with seeded noise."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -47,3 +48,10 @@ def make_frame(days: int, *, step_min: int = 30, seed: int = 1, published: bool 
         frame["solar_forecast_da_mw"] = solar * 1.05
         frame["wind_forecast_da_mw"] = wind + chance.normal(0, 200, n)
     return frame
+
+
+def write_history(path: Path, zone: str, frame: pd.DataFrame) -> None:
+    """Write a history as a user's file of one zone, price under its canonical name."""
+    rows = frame.rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
+    rows.insert(1, "zone", zone)
+    rows.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,7 @@ import pytest
 
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.worlds.synthetic import make_frame
+from tests.worlds.synthetic import make_frame, write_history
 from topologies.control.forecast_parts import forecast_parts
 from topologies.sources.feed import open_file
 from topologies.sources.options import SourceOptions, note_source
@@ -41,10 +41,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("parts")
     frame = make_frame(70, step_min=60, published=False)
-    rows = frame.rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
-    rows.insert(1, "zone", "TOWN")
-    rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows.to_csv(folder / "town.csv", index=False)
+    write_history(folder / "town.csv", "TOWN", frame)
     zone = open_file(folder / "town.csv", names=("TOWN",)).zones["TOWN"]
     settings = Settings(data_dir=folder / "data")
     registry = Registry(settings.models_dir)
@@ -89,4 +86,4 @@ def test_what_no_model_forecast_is_refused(world: World) -> None:
     with pytest.raises(ModelError, match="no model forecast net_load 120 min ahead"):
         forecast_parts(world.settings, world.store, world.zone, Target.NET_LOAD, 120)
     with pytest.raises(DataError, match="has closed no slot after"):
-        forecast_parts(world.settings, world.store, world.zone, Target.PRICE, when=world.slot + timedelta(days=2))
+        forecast_parts(world.settings, world.store, world.zone, Target.PRICE, instant=world.slot + timedelta(days=2))

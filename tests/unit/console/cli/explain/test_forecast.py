@@ -8,7 +8,7 @@ import pytest
 from console.cli.main import main
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.worlds.synthetic import make_frame
+from tests.worlds.synthetic import make_frame, write_history
 from topologies.sources.feed import open_file
 
 
@@ -16,10 +16,7 @@ from topologies.sources.feed import open_file
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explain")
     frame = make_frame(70, step_min=60, published=False)
-    rows = frame.rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
-    rows.insert(1, "zone", "TOWN")
-    rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows.to_csv(folder / "town.csv", index=False)
+    write_history(folder / "town.csv", "TOWN", frame)
     zone = open_file(folder / "town.csv", names=("TOWN",)).zones["TOWN"]
     registry = Registry(folder / "data" / "models")
     saved = registry.save(*Trainer(zone).train(frame, frame.index[-100].to_pydatetime()))

@@ -9,18 +9,14 @@ import pytest
 
 from console.cli.main import main
 from console.cli.models.train import repeat
-from tests.worlds.synthetic import make_frame
+from tests.worlds.synthetic import make_frame, write_history
 from vpp.errors import DataError
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
-    frame = make_frame(84, step_min=60, published=False)[["price_per_mwh"]].rename(columns={"price_per_mwh": "price"})
-    rows = frame.reset_index(names="timestamp")
-    rows.insert(1, "zone", "TOWN")
-    rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows.to_csv(folder / "town.csv", index=False)
+    write_history(folder / "town.csv", "TOWN", make_frame(84, step_min=60, published=False)[["price_per_mwh"]])
     return folder
 
 
