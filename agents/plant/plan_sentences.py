@@ -21,6 +21,8 @@ from vpp.messages import Decision, Order
 
 _LEAST_SHARE = 0.0005
 _FULL = 1e-3
+_ROUNDING_PER_MWH = 1e-3
+"""A worth and its threshold are taken as equal within this: decisions record both to a ten-thousandth per MWh."""
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "AUD": "A$", "JPY": "¥", "CHF": "CHF "}
 
 
@@ -89,7 +91,7 @@ def thresholds(store: StoreTerms, water_value_per_mwh: float) -> tuple[float, fl
 def selling_pays(decision: Decision, asset_id: str, terms: StoreTerms) -> bool:
     """Return whether power in the first slot is worth more than what the stored energy is worth later."""
     water, worth = decision.duals.water_value_per_mwh.get(asset_id), decision.duals.power_price_per_mwh
-    return water is not None and bool(worth) and worth[0] >= thresholds(terms, water)[1]
+    return water is not None and bool(worth) and worth[0] >= thresholds(terms, water)[1] - _ROUNDING_PER_MWH
 
 
 def step_edges(decision: Decision) -> list[datetime]:
@@ -196,12 +198,12 @@ def _store_reason(
     socs = socs_of(decision, asset_id)
     soc = socs[steps[0]] if socs else None
     if way > 0:
-        if max(worth) >= above:
+        if max(worth) >= above - _ROUNDING_PER_MWH:
             return f"{value}; selling pays above {money(above, currency)}."
         run = _run_near(decision, steps, "ramp up", "import cap")
         return f"{value}." if run is None else _limit_reason("Keeps import down", run)
     if way < 0:
-        if min(worth) <= below:
+        if min(worth) <= below + _ROUNDING_PER_MWH:
             return f"{value}; charging pays below {money(below, currency)}."
         run = _run_near(decision, steps, "ramp up", "import cap")
         return f"{value}." if run is None else _limit_reason("Raises import early", run)

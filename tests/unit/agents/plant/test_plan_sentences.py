@@ -81,6 +81,8 @@ def test_thresholds_are_those_of_the_efficiencies_and_the_wear() -> None:
     [
         (4.0, 228.0, 0.5, "Power is worth £228/MWh; selling pays above £130."),
         (-4.0, 60.0, 0.5, "Power is worth £60/MWh; charging pays below £80."),
+        (4.0, 129.9999, 0.5, "Power is worth £130/MWh; selling pays above £130."),
+        (-4.0, 80.0001, 0.5, "Power is worth £80/MWh; charging pays below £80."),
         (0.0, 100.0, 0.5, "Power is worth £100/MWh, between £80 and £130."),
         (0.0, 200.0, 0.1, "It is empty."),
         (0.0, 10.0, 0.9, "It is full."),
@@ -134,7 +136,7 @@ def test_selling_below_its_price_names_the_limit_that_it_serves() -> None:
     assert step_reason(plan, PLANT, BATTERY, 0).startswith("Keeps import down: the ramp limit binds from ")
 
 
-@pytest.mark.parametrize(("worth", "pays"), [(129.0, False), (130.0, True), (228.0, True)])
+@pytest.mark.parametrize(("worth", "pays"), [(129.0, False), (129.9999, True), (130.0, True), (228.0, True)])
 def test_selling_pays_from_the_worth_of_stored_energy_on(worth: float, pays: bool) -> None:
     plan = decision([4.0], [0.5], [worth])
     assert selling_pays(plan, "bat", BATTERY) is pays
