@@ -27,6 +27,7 @@ from vpp.messages.alert_words import EFFECTS
 from vpp.os_user import os_user
 from vpp.settings import Settings
 from vpp.store import Store, open_store
+from vpp.store.named_queries import OPEN_EPISODES
 from vpp.store.tables import ALERTS, NOTICES, TELEMETRY
 
 app = App(name="alerts", help="Alerts: list them, take them on, silence them, test the contacts.")
@@ -54,13 +55,11 @@ def alerts_list(
     rules, now = load_rules(settings.alert_rules), datetime.now(UTC)
     with open_store(settings, read_only=True) as store:
         start = None if since is None else since_time(store, since)
-        rows = store.read(ALERTS, zone=zone, start=start).dicts()
+        rows = store.read(ALERTS, zone=zone, start=start, filters=OPEN_EPISODES if open_only else None).dicts()
         acts = read_acts(store, zone)
         notified = _notified(store, zone)
     entries = []
     for row in rows:
-        if open_only and not lasts(row):
-            continue
         standing = standing_of(row, rules, acts, now)
         entries.append(
             {

@@ -14,6 +14,8 @@ from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import AlertStanding, read_acts, standing_of
 from vpp.messages import EPISODES, AlertCode, AlertEffect, Cause
 from vpp.messages.alert_words import TITLES
+from vpp.store.named_queries import OPEN_EPISODES
+from vpp.store.query import Filters
 from vpp.store.tables import ALERTS
 
 DEFAULT_SPAN = timedelta(days=7)
@@ -37,7 +39,7 @@ def get_alerts(
     Args:
         context: The run.
         zone: One zone; None: every zone.
-        since: From then on; by default the last 7 days of the run.
+        since: From then on; by default the last 7 days of the run, or with ``is_open`` all of it.
         severity: Only these.
         is_open: Only episodes that have not ended.
         limit: Most alerts to return.
@@ -46,9 +48,8 @@ def get_alerts(
         QuestionError: There is no such zone.
     """
     severities = (severity,) if severity else ("warning", "critical")
-    lines = [line for line in alert_lines(context, _rows(context, zone, since)) if line.severity in severities]
-    if is_open:
-        lines = [line for line in lines if line.lasts]
+    rows = _rows(context, zone, since, OPEN_EPISODES if is_open else None)
+    lines = [line for line in alert_lines(context, rows) if line.severity in severities]
     return AlertPage(
         as_of=context.as_of(zone),
         alerts=lines[:limit],
@@ -84,13 +85,17 @@ def get_anomalies(
     )
 
 
-def _rows(context: ReadContext, zone: str | None, since: datetime | None) -> list[dict[str, Any]]:
+def _rows(
+    context: ReadContext, zone: str | None, since: datetime | None, filters: Filters | None = None
+) -> list[dict[str, Any]]:
     chosen = None if zone is None else context.choose(zone)
     as_of = context.as_of(chosen)
-    start = utc(since) if since is not None or as_of is None else as_of - DEFAULT_SPAN
+    start = utc(since)
+    if start is None and as_of is not None and filters is None:
+        start = as_of - DEFAULT_SPAN
     # What is dated after the run's clock is no news of this run.
     end = None if as_of is None else as_of + timedelta(days=1)
-    return context.store.read(ALERTS, zone=chosen, start=start, end=end, order="desc").dicts()
+    return context.store.read(ALERTS, zone=chosen, start=start, end=end, filters=filters, order="desc").dicts()
 
 
 def alert_code(row: Mapping[str, Any]) -> AlertCode:

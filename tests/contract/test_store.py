@@ -14,7 +14,7 @@ from tests.worlds.store_rows import T0, any_rows, asset, forecast, slot, telemet
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import InfluxSettings, Settings
 from vpp.store import Store, open_store
-from vpp.store.query import order_columns
+from vpp.store.query import Filters, order_columns
 from vpp.store.tables import BY_NAME, TABLES
 
 Open = Callable[..., Store]
@@ -209,6 +209,20 @@ class TestReading:
         assert store.count("forecasts", filters={"source": "model", "q50": [130.0, 160.0]}) == 8
         assert store.read("forecasts", filters={"source": "persistence"}).values == []
         assert store.latest("forecasts", "GB", filters={"q50": 130.0}).column("issued_at") == [slot(1)] * 2
+
+    def test_a_filter_on_no_value(self, open_new: Open) -> None:
+        store = open_new()
+        row = ("GB", slot(0), "lasts", "warning", "t", "text", "{}", "flat", "load_mw", None, "none", None, "[]")
+        over = (*row[:2], "over", *row[3:11], slot(2), *row[12:])
+        store.write("alerts", [row, over])
+        more: Filters = {"ended_at": None, "code": ["flat", "missing"], "channel": "load_mw"}
+        for filters in ({"ended_at": None}, more):
+            assert store.read("alerts", filters=filters, columns=["alert_id"]).values == [("lasts",)]
+            assert store.count("alerts", filters=filters) == 1
+        assert store.read("alerts", filters={"asset_id": None}, columns=["alert_id"]).values == [("lasts",), ("over",)]
+        assert store.read("alerts", filters={"channel": None}).values == []
+        with pytest.raises(ConfigError, match="every row has it"):
+            store.read("alerts", filters={"alert_id": None})
 
     def test_filters_without_values_find_nothing(self, store: Store) -> None:
         assert store.read("forecasts", filters={"horizon_min": []}).values == []

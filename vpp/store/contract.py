@@ -115,8 +115,8 @@ class Store(ABC):
             zone: One zone, several, or None for all.
             start: First time, inclusive.
             end: Last time, exclusive.
-            filters: Column name to the value, or the values one of which, a row must have. The table's time may be one
-                moment here, in place of a range.
+            filters: Column name to the value, or the values one of which, a row must have; None: it has no value. The
+                table's time may be one moment here, in place of a range.
             columns: Columns wanted, None for all.
             order: ``asc`` or ``desc`` (everything reversed: newest first).
             limit: Most rows to return, from the front of the order.

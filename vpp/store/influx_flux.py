@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from vpp.store.influx_line_protocol import field_columns, run_tag, tag_columns, tag_text, witness
-from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Value
+from vpp.store.query import FIRST_TIME, LAST_TIME, ColumnFilter, Query, Value
 from vpp.store.table import Column, Table
 from vpp.store.tables import ASSETS, FORECASTS, SETPOINTS, TELEMETRY
 
@@ -56,7 +56,7 @@ def source(bucket: str, query: Query, *, fields: Iterable[str] | None) -> str:
     )
 
 
-def field_filters(query: Query) -> tuple[tuple[Column, tuple[Value, ...]], ...]:
+def field_filters(query: Query) -> tuple[ColumnFilter, ...]:
     """Return the filters that only whole rows can answer."""
     fields = {column.name for column in field_columns(query.table)}
     pairs = [pair for pair in query.filters if pair[0].name in fields]
@@ -71,7 +71,7 @@ def pivoted(bucket: str, query: Query) -> str:
     fields = {column.name for column in field_columns(query.table)}
     columns = {column.name for column in query.columns} | {column.name for column, _ in field_filters(query)}
     text = source(bucket, query, fields=(columns & fields) | {witness(query.table)})
-    tests = [_any_of(column, accepted) for column, accepted in field_filters(query)]
+    tests = [_any_of(*one) for one in field_filters(query)]
     return (
         f'{text} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
         + (f" |> filter(fn: (r) => {' and '.join(tests)})" if tests else "")
@@ -84,16 +84,17 @@ def witnesses(bucket: str, query: Query) -> str:
     return source(bucket, query, fields=[witness(query.table)])
 
 
-def _any_of(column: Column, accepted: Sequence[Value]) -> str:
+def _any_of(column: Column, accepted: Sequence[Value | None]) -> str:
     # Times outside the key are fields, which InfluxDB has no time type for.
     return _any(column.name, [v.astimezone(UTC).isoformat() if isinstance(v, datetime) else v for v in accepted])
 
 
-def _any(name: str, accepted: Sequence[Value]) -> str:
+def _any(name: str, accepted: Sequence[Value | None]) -> str:
     if not accepted:
         return "false"
     field = f"r[{literal(name)}]"
-    return "(" + " or ".join(f"{field} == {literal(value)}" for value in accepted) + ")"
+    tests = (f"not exists {field}" if value is None else f"{field} == {literal(value)}" for value in accepted)
+    return "(" + " or ".join(tests) + ")"
 
 
 def hourly_task(name: str, bucket: str, hourly_bucket: str) -> str:

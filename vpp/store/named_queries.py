@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vpp.domain import Target
+from vpp.messages import EPISODES
 from vpp.store.contract import Store
+from vpp.store.query import Filters
 from vpp.streams.topics import expected_ends
 
 ZONE_ROW = "zone"
 """The asset id of ledger rows that hold a zone's penalties and no energy."""
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_no_action", "pnl")
+OPEN_EPISODES: Filters = {"code": sorted(EPISODES), "ended_at": None}
+"""Alerts of a condition that lasts."""
 
 
 @dataclass(frozen=True, slots=True)

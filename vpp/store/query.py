@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Order = Literal["asc", "desc"]
 Value = str | int | float | bool | datetime
-Filters = Mapping[str, Value | Sequence[Value]]
+Filters = Mapping[str, Value | Sequence[Value] | None]
+"""Column name to the value, or the values one of which, a row must have; None: the row has no value there."""
+ColumnFilter = tuple[Column, tuple[Value | None, ...]]
 
 FIRST_TIME = datetime(1678, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2262, 1, 1, tzinfo=UTC)
@@ -89,7 +91,7 @@ class Query:
         zones: Zones asked for, None for all.
         start: First time, inclusive; None for the beginning.
         end: Last time, exclusive; None for all.
-        filters: (column, accepted values) that must all hold; neither the zone nor the table's time.
+        filters: (column, accepted values) that must all hold, None for no value; neither the zone nor the table's time.
         columns: What is wanted, in order.
         descending: Newest first.
         limit: Most rows to return, None for all.
@@ -100,7 +102,7 @@ class Query:
     zones: tuple[str, ...] | None
     start: datetime | None
     end: datetime | None
-    filters: tuple[tuple[Column, tuple[Value, ...]], ...]
+    filters: tuple[ColumnFilter, ...]
     columns: tuple[Column, ...]
     descending: bool = False
     limit: int | None = None
@@ -152,17 +154,22 @@ def order_columns(table: Table) -> tuple[str, ...]:
     return (table.time, *(name for name in table.key if name != table.time))
 
 
-def check_filters(table: Table, filters: Filters | None) -> tuple[tuple[Column, tuple[Value, ...]], ...]:
+def check_filters(table: Table, filters: Filters | None) -> tuple[ColumnFilter, ...]:
     """Return the filters as pairs of a column and its accepted values in the column's type, in the order of the names.
 
     Raises:
-        ConfigError: A column is unknown, or has its own argument, or a value is none that the column can have.
+        ConfigError: A column is unknown, or has its own argument, or a value, or none, is what it can never have.
     """
-    checked = []
+    checked: list[ColumnFilter] = []
     for name, accepted in sorted((filters or {}).items()):
         if name in ("zone", table.time):
             raise ConfigError(f"{name} is no filter", hint="use zone=, or start= and end=")
         (column,) = find_columns(table, [name])
+        if accepted is None:
+            if name in table.key:
+                raise ConfigError(f"{name} is part of the key: every row has it")
+            checked.append((column, (None,)))
+            continue
         several = isinstance(accepted, Sequence) and not isinstance(accepted, str)
         values: Sequence[Any] = accepted if several else [accepted]  # type: ignore[assignment]
         checked.append((column, tuple(_typed(column, value) for value in values)))

@@ -131,6 +131,9 @@ def where(query: Query, zones: Sequence[str] | None) -> tuple[str, list[Any]]:
             parts.append(f'"{query.table.time}" {sign} ?')
             values.append(bound_text(bound, query.table))
     for column, accepted in query.filters:
+        if accepted == (None,):
+            parts.append(f'"{column.name}" IS NULL')
+            continue
         parts.append(_in(column.name, len(accepted)))
         values += [instant_text(v, query.table) if isinstance(v, datetime) else v for v in accepted]
     return " AND ".join(parts), values

@@ -12,6 +12,7 @@ from mcp_server.queries.context import QuestionError, utc
 from models.forecast.ramp_events import HOURS
 from vpp.domain import Target
 from vpp.errors import VppError
+from vpp.store.query import Filters
 from vpp.store.tables import FORECASTS, SKILL, TELEMETRY
 
 MISSES = 8
@@ -139,7 +140,7 @@ def model(moment: Moment) -> dict[str, Any]:
 def _history(moment: Moment) -> list[dict[str, Any]]:
     """Return since when which model served, newest first, from the forecasts that are stored."""
     step_min = round(moment.step.total_seconds() / 60)
-    filters = {"target": "net_load", "horizon_min": step_min}
+    filters: Filters = {"target": "net_load", "horizon_min": step_min}
     rows = moment.rows(FORECASTS, filters=filters, columns=("issued_at", "model_id", "source", "horizon_min"))
     changes: list[dict[str, Any]] = []
     for row in rows:

@@ -21,14 +21,14 @@ from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import PowerScale, power_text
 from vpp.fleet.schema import Batteries, Zone
-from vpp.messages import EPISODES, Decision, read_decision
+from vpp.messages import Decision, read_decision
+from vpp.store.named_queries import OPEN_EPISODES
+from vpp.store.query import Filters
 from vpp.store.table import Table
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 
 OPEN_CRITICAL = timedelta(hours=24)
 OPEN_WARNING = timedelta(hours=6)
-LASTING = timedelta(days=7)
-"""An alert that lasts is shown this long after its begin, others for a day."""
 MOST_ALERTS = 500
 
 
@@ -123,7 +123,7 @@ class Moment:
         start: datetime | None = None,
         end: datetime | None = None,
         columns: Sequence[str] | None = None,
-        filters: dict[str, Any] | None = None,
+        filters: Filters | None = None,
         limit: int | None = None,
         order: Any = "asc",
     ) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ class Moment:
             start: First time, inclusive.
             end: End, exclusive; cut to the moment.
             columns: Columns wanted.
-            filters: Columns that must have a value.
+            filters: Values that columns must have, as ``Store.read`` takes them.
             limit: Most rows to return.
             order: ``asc`` or ``desc``.
         """
@@ -214,13 +214,15 @@ class Moment:
 
     @cached_property
     def alerts(self) -> list[dict[str, Any]]:
-        """Alerts of the last 24 h and older ones that last, newest first, with how each stands with people."""
+        """Alerts of the last 24 h and older ones that last, newest first, with how each stands with people.
+
+        At most ``MOST_ALERTS`` of either kind: the newest.
+        """
         if self.now is None:
             return []
-        day, lasting = self.now - OPEN_CRITICAL, {"code": [code.value for code in EPISODES]}
+        day = self.now - OPEN_CRITICAL
         rows = self.rows(ALERTS, start=day, order="desc", limit=MOST_ALERTS)
-        older = self.rows(ALERTS, start=self.now - LASTING, end=day, filters=lasting, order="desc", limit=MOST_ALERTS)
-        rows += [row for row in older if row["ended_at"] is None]
+        rows += self.rows(ALERTS, end=day, filters=OPEN_EPISODES, order="desc", limit=MOST_ALERTS)
         rules, now, alerts = load_rules(self.context.settings.alert_rules), self.context.now(), []
         for row in rows:
             standing = standing_of(row, rules, self.acts, now)

@@ -32,6 +32,7 @@ from vpp.messages import Decision
 
 PAST = timedelta(hours=6)
 ACTIONS = 3
+ALARM_LINES = 30
 FULL = 0.005
 
 
@@ -58,9 +59,16 @@ def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, An
         "decided": None if decision is None else decision.for_slot,
         "actions": _shown(moment, planned, actions),
         "in_force": [] if planned is not None else in_force(moment),
-        "alarms": alarms.as_values(sorted(alarm_lines, key=lambda line: not line.open))[:30],
+        "alarms": alarms.as_values(_listed(alarm_lines)),
         "quiet": alarms.quiet(moment),
     }
+
+
+def _listed(alarm_lines: Sequence[alarms.AlarmLine]) -> list[alarms.AlarmLine]:
+    """Return the lines of the alarm list: all open ones first, then the newest others."""
+    open_lines = [line for line in alarm_lines if line.open]
+    others = [line for line in alarm_lines if not line.open]
+    return open_lines + others[: max(0, ALARM_LINES - len(open_lines))]
 
 
 def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:

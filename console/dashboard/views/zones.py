@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
-from console.dashboard.views.moment import LASTING
 from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
@@ -17,6 +16,7 @@ from vpp.alerting.rules import AlertRules, Subject, load_rules
 from vpp.fleet.scale import significant
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
+from vpp.store.named_queries import OPEN_EPISODES
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
 
 DAY = timedelta(hours=24)
@@ -59,18 +59,19 @@ class _ZoneRows(NamedTuple):
 
     @classmethod
     def scan(cls, context: ReadContext, last: datetime) -> _ZoneRows:
-        """Return the rows of the day before slot ``last``, in one scan of each table."""
+        """Return the rows of the day before slot ``last`` and the alerts that last, however old."""
         since, scan = last - DAY, context.store.scan
         telemetry = ("zone", "slot", "net_load_mw", "price_per_mwh")
         alerts = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "ended_at")
         setpoints = ("zone", "slot", "asset_id", "power_mw", "revision")
         decisions = ("zone", "slot", "for_slot", "revision", "body")
+        older = scan(ALERTS, end=since, filters=OPEN_EPISODES, columns=alerts)
         return cls(
             telemetry=_grouped(scan(TELEMETRY, start=since, columns=telemetry)),
             delivered=_grouped(scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))),
             ledger=_grouped(scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action"))),
             setpoints=_grouped(scan(SETPOINTS, start=last, columns=setpoints)),
-            alerts=_grouped(scan(ALERTS, start=last - LASTING, columns=alerts)),
+            alerts=_grouped(chain(scan(ALERTS, start=since, columns=alerts), older)),
             decisions=_grouped(scan(DECISIONS, start=last - timedelta(hours=2), columns=decisions)),
         )
 

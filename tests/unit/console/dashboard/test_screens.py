@@ -16,6 +16,7 @@ from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
 from tests.worlds.plant_loop import Loop, acts_of
 from vpp.alerting.rules import parse_rules
+from vpp.domain import iso
 from vpp.settings import load_settings
 from vpp.store import open_store
 from vpp.store.tables import ALERTS, COMMANDS
@@ -298,9 +299,12 @@ async def test_alerts_are_silenced_and_work_is_planned_and_both_end(loop: Loop, 
     assert again.status_code == 409
 
 
-async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, acting: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("days", [3, 40])
+async def test_an_alarm_that_lasts_is_shown_until_it_ends_and_first(
+    days: int, loop: Loop, acting: httpx.AsyncClient
+) -> None:
     newest = slot_at(loop.next_slot - 1)
-    since, what = newest - timedelta(days=3), ("warning", "plant", "it differs", "{}", "soc_not_believed", None)
+    since, what = newest - timedelta(days=days), ("warning", "plant", "it differs", "{}", "soc_not_believed", None)
     ends = {"z-battery": None, "gone": newest - timedelta(days=2)}
     rows = [(ZONE, since, f"soc-{name}", *what, name, "none", end, "[]") for name, end in ends.items()]
     loop.store.write(ALERTS, rows)
@@ -309,6 +313,16 @@ async def test_an_alarm_that_lasts_is_shown_after_a_day_and_first(loop: Loop, ac
         ("z-battery", True)
     ]
     assert alarms_shown[0]["code"] == "soc_not_believed"
+    (line,) = (await body(acting, "zones"))["body"]["zones"]
+    assert (line["alarm"]["state"], line["alarm"]["at"]) == ("warning", iso(since))
+
+
+async def test_the_alarm_list_leaves_out_notes_before_open_alarms(loop: Loop, acting: httpx.AsyncClient) -> None:
+    newest, what = slot_at(loop.next_slot - 1), ("warning", "plant", "it differs", "{}", "soc_not_believed", None)
+    rows = [(ZONE, newest - timedelta(hours=h), f"soc-{h}", *what, "z-battery", "none", None, "[]") for h in range(40)]
+    loop.store.write(ALERTS, rows)
+    alarms_shown = (await body(acting, "now"))["body"]["alarms"]
+    assert [one["open"] for one in alarms_shown] == [True] * 40
 
 
 async def test_a_forecast_of_no_model_is_not_taken_apart(looking: httpx.AsyncClient) -> None:

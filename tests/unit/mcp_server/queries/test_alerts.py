@@ -71,6 +71,12 @@ def test_an_episode_is_one_line_and_a_future_alert_never_the_newest(context: Rea
     assert ended.action == "Check the meter"
     assert [line.alert_id for line in get_alerts(context, is_open=True).alerts] == ["g", "b"]
     assert [line.alert_id for line in get_alerts(context, severity="info").alerts] == ["r"]
+    old = alert("old", -24 * 40, AlertCode.SOC_NOT_BELIEVED)
+    keep(context.store, old)
+    assert [line.alert_id for line in get_alerts(context, is_open=True).alerts] == ["g", "b", "old"]
+    assert [line.alert_id for line in get_alerts(context).alerts] == ["g", "b", "a"]
+    keep(context.store, old.ended(T0))
+    assert [line.alert_id for line in get_alerts(context, is_open=True).alerts] == ["g", "b"]
     assert [line.alert_id for line in get_alerts(context, since=T0 + 5 * HOUR).alerts] == ["g"]
     assert get_alerts(context, limit=1).truncated
     with pytest.raises(QuestionError):
