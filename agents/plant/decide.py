@@ -194,9 +194,8 @@ class Chooser:
 
     def _outcome(self, inputs: DecisionInputs, fleet: FleetState) -> tuple[Outcome, Asked]:
         zone, closed, blind = self.zone, inputs.closed, inputs.blind_slots
-        hours = np.array([zone.step.hours])
-        now = asked(zone, inputs.orders, fleet, [zone.step.start(closed + 1)], hours)
         if blind >= BLIND_AFTER:
+            now = self._asked_now(inputs, fleet)
             power = build_problem.stale_power(zone, fleet, now.ruling, zone.step.start(closed + 1))
             reason = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
             return outcome_of_reflex(
@@ -214,6 +213,7 @@ class Chooser:
             reach_mw=reach_of(inputs.assets),
         )
         if built is None:
+            now = self._asked_now(inputs, fleet)
             power = self._unplanned(fleet, now.ruling, closed + 1)
             reason = f"{_why_unplanned(inputs.missing)}: the fleet rests"
             return outcome_of_reflex(
@@ -240,6 +240,11 @@ class Chooser:
         )
         short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
         return replace(outcome, notes=(*outcome.notes, *short)), asked_for
+
+    def _asked_now(self, inputs: DecisionInputs, fleet: FleetState) -> Asked:
+        """Return what orders ask of the slot decided alone, where nothing is planned."""
+        zone = self.zone
+        return asked(zone, inputs.orders, fleet, [zone.step.start(inputs.closed + 1)], np.array([zone.step.hours]))
 
     def _rest(self, fleet: FleetState, row: int, index: int) -> float:
         """Return an asset's power (MW) in slot ``index`` on its fastest way to rest."""
