@@ -69,6 +69,7 @@ class Runner:
         self._zone_of = zone_of
         self._make = make
         self._reducers: dict[str, Reducer[Any]] = {}
+        self._holders: dict[str, HoldsMessages | None] = {}
         self._zones: dict[str, Zone] = {}
         self._cache: dict[str, tuple[int, Any]] = {}
         self.last_slot: dict[str, Any] = {}
@@ -147,8 +148,9 @@ class Runner:
             return self._change(name, message, state)
         current, outputs = reducer.step(current, message, origin)
         self._keep(name, state, current, outputs, len(payload or b""))
-        if isinstance(reducer, HoldsMessages):
-            outputs += self._release(name, reducer, origin, state)
+        holder = self._holders[name]
+        if holder is not None:
+            outputs += self._release(name, holder, origin, state)
         if self.slot is not None:
             self.last_slot[name] = self.slot
         return outputs
@@ -232,7 +234,9 @@ class Runner:
         zone = zone_applied(self._configured(name), state)
         if self._zones.get(name) != zone:
             self._zones[name] = zone
-            self._reducers[name] = self._make(zone)
+            reducer = self._reducers[name] = self._make(zone)
+            # Asked once: to look for a protocol's methods takes longer than a short step.
+            self._holders[name] = reducer if isinstance(reducer, HoldsMessages) else None
         return self._reducers[name]
 
     def _or_bury(
