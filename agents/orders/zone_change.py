@@ -14,6 +14,8 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Audit, ZoneChange, encode
 
 ACCEPTED, REFUSED = "accepted", "refused"
+FORGED = "change_forged"
+"""Reason of a change that nobody with the approval key signed."""
 
 
 def audit_id(change: ZoneChange) -> str:
@@ -40,11 +42,11 @@ def changed_zone(zone: Zone, change: ZoneChange, key: bytes | None) -> Zone:
         key: The approval key; None takes changes unsigned.
 
     Raises:
-        MessageError: The seal is missing or wrong (reason ``approval``), it is no configuration of this zone
+        MessageError: The seal is missing or wrong (reason ``FORGED``), it is no configuration of this zone
             (``schema``), or it changes what needs a restart (``restart``).
     """
     if key is not None and not hmac.compare_digest(_signature(change, key).encode(), change.seal.encode()):
-        raise MessageError("the change is not signed with the approval key", reason="approval")
+        raise MessageError("the change is not signed with the approval key", reason=FORGED)
     try:
         changed = Zone.model_validate(change.config)
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 
+from agents.orders.zone_change import FORGED
 from vpp.domain import Step, iso
 from vpp.messages import Alert, AlertCode, AlertEffect, DeadLetter
 from vpp.streams.reducer import Origin, Output
@@ -12,13 +13,19 @@ from vpp.streams.signatures import FOREIGN, UNSIGNED
 from vpp.streams.topics import DLQ
 
 MAX_RAW_BYTES = 64_000
-CODES = {"future": AlertCode.CLOCK_JUMP, UNSIGNED: AlertCode.RECORD_UNSIGNED, FOREIGN: AlertCode.RECORD_UNSIGNED}
+CODES = {
+    "future": AlertCode.CLOCK_JUMP,
+    UNSIGNED: AlertCode.RECORD_UNSIGNED,
+    FOREIGN: AlertCode.RECORD_UNSIGNED,
+    FORGED: AlertCode.CHANGE_FORGED,
+}
 """Reasons that a person should know of at once."""
 
 _CAUSES = {
     "future": "dated after the run's clock",
     UNSIGNED: "without a signature",
     FOREIGN: "with a signature that does not hold",
+    FORGED: "that change the zone without the approval key's signature",
 }
 
 

@@ -8,16 +8,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from agents.orders.zone_change import REFUSED, change_audit
 from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
-from topologies.runtime.zone_changes import ByteState, apply_change, zone_applied
+from topologies.runtime.zone_changes import ADMISSION, ByteState, apply_change, zone_applied
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
 from vpp.logs import log_about
 from vpp.messages import Decoder, KnownLags, ZoneChange, encode
 from vpp.streams.reducer import HeldMessage, HoldsMessages, Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
-from vpp.streams.topics import INPUT_OF, PREFIX
+from vpp.streams.topics import AUDIT, INPUT_OF, PREFIX
 from vpp.streams.tracing import read_trace_id, trace_id_of
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class Runner:
         if self._real_time and origin.appended_at is not None:
             refuse_future(message, self._zones[name].step, origin.appended_at)
         if isinstance(message, ZoneChange):
-            return self._change(name, message, state)
+            return self._change(name, message, origin, state)
         current, outputs = reducer.step(current, message, origin)
         self._keep(name, state, current, outputs, len(payload or b""))
         holder = self._holders[name]
@@ -155,9 +156,18 @@ class Runner:
             self.last_slot[name] = self.slot
         return outputs
 
-    def _change(self, name: str, change: ZoneChange, state: ByteState) -> list[Output]:
-        """Take a change of a zone; its reducer is made anew, and its state loaded, with the next record."""
-        outputs = apply_change(self._topology, self._configured(name), change, state, self._approval_key)
+    def _change(self, name: str, change: ZoneChange, origin: Origin, state: ByteState) -> list[Output]:
+        """Take a change of a zone; its reducer is made anew, and its state loaded, with the next record.
+
+        Admission answers a change that it refuses in the audit; all other steps refuse it as a record.
+        """
+        try:
+            outputs = apply_change(self._topology, self._configured(name), change, state, self._approval_key)
+        except MessageError as error:
+            if self._topology != ADMISSION:
+                raise
+            audit = Output(AUDIT.name, change_audit(change, REFUSED, str(error)))
+            return [audit, *self._alert(error.reason, name.encode(), origin)]
         generation, _ = self._cache.pop(name)
         state.set_bytes(GENERATION, (generation + 1).to_bytes(8, "little"))
         return outputs
@@ -252,7 +262,7 @@ class Runner:
         except MessageError as error:
             self.dead_letters += 1
             letter = dead_letter(error.reason, str(error), *record, origin)
-            return [letter, *(self._alert(error.reason, record[1], origin) if error.reason in CODES else ())]
+            return [letter, *self._alert(error.reason, record[1], origin)]
         except (UnreachableError, ConfigError):
             raise
         except Exception as error:  # a bug on one record must not stop the zone's stream
@@ -263,6 +273,8 @@ class Runner:
 
     def _alert(self, reason: str, key: bytes | None, origin: Origin) -> list[Output]:
         """Return the alert of a refused record, by the clock of its zone; nothing for a zone that nobody configured."""
+        if reason not in CODES:
+            return []
         name = _zone_name(key)
         zone = self._zone_of(name)
         at: datetime | None = self.last_slot.get(name) or origin.appended_at

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from agents.orders.zone_change import ACCEPTED, REFUSED, change_audit, changed_zone
+from agents.orders.zone_change import ACCEPTED, change_audit, changed_zone
 from vpp.domain import iso
-from vpp.errors import ConfigError, MessageError
+from vpp.errors import ConfigError
 from vpp.fleet.live_change import differences
 from vpp.fleet.schema import Zone
 from vpp.messages import ZoneChange
@@ -24,8 +24,9 @@ from vpp.streams.topics import AUDIT, BIDS, FORECASTS, RAW, TELEMETRY
 
 _KEY = "zone"
 _SHAPE = "zone-1"
+ADMISSION = "orders"
 FORWARDED = {
-    "orders": (BIDS.name, RAW.name),
+    ADMISSION: (BIDS.name, RAW.name),
     "telemetry": (TELEMETRY.name,),
     "forecast": (FORECASTS.name,),
 }
@@ -83,8 +84,6 @@ def apply_change(
 ) -> list[Output]:
     """Take a change into the state of a zone and return what the step hands on; nothing for one that is not newer.
 
-    Admission answers a change that it refuses in the audit; all other steps refuse it as a record.
-
     Args:
         topology: The step.
         configured: The zone as its fleet file has it.
@@ -93,24 +92,18 @@ def apply_change(
         key: The approval key; None takes changes unsigned.
 
     Raises:
-        MessageError: The change does not hold (``changed_zone``), in another step than admission.
+        MessageError: The change does not hold (``changed_zone``).
         ConfigError: As ``zone_applied``.
     """
     applied = _applied(state)
     if applied is not None and change.at <= applied.at:
         return []
     zone = zone_applied(configured, state)
-    is_admission = topology == "orders"
-    try:
-        changed = changed_zone(zone, change, key)
-    except MessageError as error:
-        if not is_admission:
-            raise
-        return [Output(AUDIT.name, change_audit(change, REFUSED, str(error)))]
+    changed = changed_zone(zone, change, key)
     record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"))
     state.set_bytes(_KEY, pack(record, _SHAPE, as_text=True))
     outputs = [Output(topic, change) for topic in FORWARDED.get(topology, ())]
-    if is_admission:
+    if topology == ADMISSION:
         detail = f"{change.reason}: {'; '.join(map(str, differences(zone, changed))) or 'no difference'}"
         outputs.append(Output(AUDIT.name, change_audit(change, ACCEPTED, detail)))
     return outputs

@@ -28,6 +28,7 @@ class AlertCode(StrEnum):
     CLOCK_JUMP = "clock_jump"
     # every topic
     RECORD_UNSIGNED = "record_unsigned"
+    CHANGE_FORGED = "change_forged"
     # guard
     SENSOR_FAULT = "sensor_fault"
     ATTACK_FORGED = "attack_forged"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.orders.zone_change import ACCEPTED, audit_id, change_audit, change_digest, changed_zone, sealed
+from agents.orders.zone_change import ACCEPTED, FORGED, audit_id, change_audit, change_digest, changed_zone, sealed
 from tests.worlds.builders import T0, ZONE, make_zone
 from vpp.errors import MessageError
 from vpp.fleet.schema import Limits
@@ -49,12 +49,12 @@ def test_no_part_of_a_signed_change_can_be_altered(field: str) -> None:
         "reason": "none",
     }
     forged = msgspec.structs.replace(sealed(change_to(), KEY), **{field: other[field]})
-    assert refusal(forged, KEY) == "approval"
+    assert refusal(forged, KEY) == FORGED
 
 
 @pytest.mark.parametrize("seal", ["", "ü", "0" * 64])
 def test_a_missing_or_wrong_seal_is_refused(seal: str) -> None:
-    assert refusal(change_to(seal=seal), KEY) == "approval"
+    assert refusal(change_to(seal=seal), KEY) == FORGED
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ from tests.worlds.plant_loop import PLANT, Loop
 from topologies.control import zone_reload
 from topologies.control.zone_reload import read_changes, send_changes
 from topologies.runtime.in_process import MemoryState
-from topologies.runtime.zone_changes import apply_change
+from topologies.runtime.reducers import make_reducer
+from topologies.runtime.runner import Runner
 from vpp.errors import ConfigError, RefusedError, UnreachableError
 from vpp.fleet.in_force import candidates, fleet_in_force, fleet_path
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Limits, Zone
-from vpp.messages import Message, ZoneChange, read_decision
+from vpp.messages import Message, ZoneChange, encode, read_decision
 from vpp.settings import Settings
 from vpp.store.message_rows import rows_of
 from vpp.store.tables import DECISIONS
+from vpp.streams.reducer import Origin
 
 KEY = b"k" * 32
 FITTED = PLANT.model_copy(update={"channels": ("load_mw", "price_per_mwh")})
@@ -39,8 +42,9 @@ class Admission(Loop):
             super().post(topic, message)
             return
         self.changes.append(message)
-        outputs = apply_change("orders", FITTED, message, MemoryState(), self.settings.approval_secret)
-        for output in outputs:
+        make = partial(make_reducer, "orders", settings=self.settings)
+        runner = Runner("orders", {ZONE: FITTED}.get, make, approval_key=self.settings.approval_secret)
+        for output in runner.process(encode(message), ZONE.encode(), Origin(topic, 0, 0), MemoryState()):
             for table, row in rows_of(output.message, output.topic, self.now):
                 self.store.write(table, [row])
 

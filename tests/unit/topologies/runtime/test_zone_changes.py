@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.orders.zone_change import ACCEPTED, REFUSED, sealed
+from agents.orders.zone_change import ACCEPTED, FORGED, REFUSED, sealed
 from tests.worlds.builders import T0, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
 from topologies.runtime.in_process import Chain, MemoryState
 from topologies.runtime.reducers import STEPS, make_reducer
@@ -20,6 +21,7 @@ from vpp.fleet.schema import Limits, Zone
 from vpp.settings import Settings, load_settings
 from vpp.streams.reducer import Origin, Output
 from vpp.streams.state_codec import pack
+from vpp.streams.topics import INPUT_OF
 
 PLANT = make_zone(limits=Limits(ramp_limit_mw=50.0, import_cap_mw=86.0))
 TIGHTER = PLANT.model_copy(update={"limits": Limits(ramp_limit_mw=50.0, import_cap_mw=46.0)})
@@ -57,13 +59,31 @@ class TestChain:
     def test_unsigned_changes_are_refused_where_approvals_are_signed(self, tmp_path: Path) -> None:
         key = "s" * 32
         chain = Chain(settings_of(tmp_path, approval_key=key), {ZONE: PLANT}.get)
-        forged = [chain.feed(change_to(TIGHTER), topic)[1:] for topic in ("bids", "telemetry.raw", "orders")]
-        assert [o.message.reason for o in forged[0] + forged[1] if isinstance(o.message, m.DeadLetter)] == [
-            "approval",
-            "approval",
-        ]
-        assert [o.message.verdict for o in forged[2] if isinstance(o.message, m.Audit)] == [REFUSED]
-        assert chain.feed(sealed(change_to(TIGHTER), key.encode()), "orders")[-1].topic != "dlq"
+        assert FORGED not in reasons(chain.feed(sealed(change_to(TIGHTER), key.encode()), "orders"))
+        for topic in ("telemetry.raw", "telemetry", "forecasts", "bids"):
+            assert reasons(chain.feed(change_to(TIGHTER, 2 * SECOND), topic)) == [FORGED] * len(steps_of(topic))
+
+
+@pytest.mark.parametrize("topology", STEPS)
+def test_a_forged_change_is_an_alert_of_every_step(topology: str, tmp_path: Path) -> None:
+    key = "s" * 32
+    make = partial(make_reducer, topology, settings=settings_of(tmp_path, approval_key=key))
+    runner = Runner(topology, {ZONE: PLANT}.get, make, approval_key=key.encode())
+    origin = Origin(INPUT_OF[topology].name, 0, 1, T0)
+    outputs = list(runner.process(m.encode(change_to(TIGHTER)), ZONE.encode(), origin, MemoryState()))
+    (alert,) = (output.message for output in outputs if isinstance(output.message, m.Alert))
+    assert (alert.code, alert.severity, alert.slot) == (m.AlertCode.CHANGE_FORGED, "critical", T0)
+    assert reasons(outputs) == ([] if topology == "orders" else [FORGED])
+    audits = [output.message.verdict for output in outputs if isinstance(output.message, m.Audit)]
+    assert audits == ([REFUSED] if topology == "orders" else [])
+
+
+def reasons(outputs: list[Output]) -> list[str]:
+    return [output.message.reason for output in outputs if isinstance(output.message, m.DeadLetter)]
+
+
+def steps_of(topic: str) -> list[str]:
+    return [step for step in STEPS if INPUT_OF[step].name == topic]
 
 
 class Plant:
