@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
 from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
+from topologies.control.run_mode import read_page
 from topologies.runtime.status import all_proofs, expected_workers, read_status, worker_fault
 from vpp.domain import Target, iso
 from vpp.settings import Settings
@@ -56,8 +58,10 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         ]
         run = _run_so_far(store) if ended else None
         models = _models(store, settings)
+    page = read_page(settings) if running else None
     document = {
         "workers": workers,
+        "page": None if page is None else asdict(page),
         "features": _features(statuses),
         "models": models,
         "tables": tables,
@@ -146,6 +150,9 @@ def _render(document: dict[str, Any]) -> None:
         out.print("no worker has run here yet; start with: vpp up")
     else:
         table("Workers", document["workers"][0], [worker.values() for worker in document["workers"]])
+    if page := document["page"]:
+        state = "" if page["fault"] is None else f" is down: it ended with {page['fault']}; vpp up starts it again"
+        out.print(f"page {page['address']}{state}", soft_wrap=True)
     if document["features"]:
         out.print()
         table("Features", document["features"][0], [row.values() for row in document["features"]])

@@ -25,7 +25,7 @@ from console.local.page import PageProcess
 from console.local.prepare import prepare
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
-from topologies.control.run_mode import note_mode
+from topologies.control.run_mode import forget_page, note_mode
 from topologies.sources.options import SourceOptions, note_source
 from vpp.alerting.rules import load_rules
 from vpp.domain import Target, iso
@@ -153,6 +153,7 @@ def _origin(source: str) -> dict[str, Any]:
 def _page(settings: Settings, *, enabled: bool) -> Iterator[tuple[Settings, Callable[[], None]]]:
     """Serve the page while the run lasts; yields the settings with its address, and what keeps it alive."""
     if not enabled:
+        forget_page(settings)
         yield settings, lambda: None
         return
     with PageProcess(settings) as served:

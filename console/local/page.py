@@ -6,23 +6,25 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from types import TracebackType
 
-from console.local.processes import environment
-from topologies.control.run_mode import note_page
+from console.local.processes import STEADY_S, environment, exit_words
+from topologies.control.run_mode import RunPage, note_page
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
 
 log = logging.getLogger(__name__)
 
-MAX_DEATHS = 5
+LONGEST_PAUSE_S = 60.0
 END_WITHIN_S = 8.0
 
 
 class PageProcess:
     """`python -m console.dashboard` beside a run; use as a context manager.
 
-    A page that dies is started again a few times and then left: no page ever ends a run.
+    A page that dies is started again after a pause, which doubles from 1 s to ``LONGEST_PAUSE_S`` while it dies within
+    ``STEADY_S`` of its start. No page ever ends a run.
 
     Args:
         settings: The settings of the run; where their port is taken, another one is.
@@ -33,7 +35,9 @@ class PageProcess:
         page = settings.page.model_copy(update={"port": port})
         self._settings = settings.model_copy(update={"page": page})
         self._process: subprocess.Popen[bytes] | None = None
-        self._deaths = 0
+        self._started_s = 0.0
+        self._pause_s = 0.0
+        self._start_at_s: float | None = None
 
     @property
     def address(self) -> str:
@@ -42,7 +46,6 @@ class PageProcess:
 
     def __enter__(self) -> PageProcess:
         self._start()
-        note_page(self._settings, self.address)
         return self
 
     def __exit__(
@@ -51,15 +54,18 @@ class PageProcess:
         self.stop()
 
     def keep(self) -> None:
-        """Start it again where it died."""
-        if self._process is None or self._process.poll() is None:
-            return
-        self._deaths += 1
-        if self._deaths >= MAX_DEATHS:
-            log.warning("the page died %s times and is left: see logs/page.log", self._deaths)
-            self._process = None
-            return
-        self._start()
+        """Start it again where it died, once its pause is over."""
+        now_s = time.monotonic()
+        if self._start_at_s is not None:
+            if now_s >= self._start_at_s:
+                self._start()
+        elif self._process is not None and (code := self._process.poll()) is not None:
+            is_steady = now_s - self._started_s > STEADY_S
+            self._pause_s = 1.0 if is_steady else min(max(2.0 * self._pause_s, 1.0), LONGEST_PAUSE_S)
+            self._start_at_s = now_s + self._pause_s
+            fault = f"{exit_words(code)}; see logs/page.log"
+            log.warning("page ended with %s; it starts again in %.0f s", fault, self._pause_s)
+            note_page(self._settings, RunPage(self.address, fault))
 
     def stop(self) -> None:
         """End it."""
@@ -85,6 +91,8 @@ class PageProcess:
                 env=environment(self._settings),
                 start_new_session=True,
             )
+        self._started_s, self._start_at_s = time.monotonic(), None
+        note_page(self._settings, RunPage(self.address))
 
 
 def _free_port(host: str, preferred: int) -> int:

@@ -128,7 +128,7 @@ class Processes:
                 worker.failures += 1
             if worker.failures >= MAX_FAILURES or code in {2, 4}:
                 raise WorkerDiedError(
-                    f"worker {worker.name} ended with {_say_code(code)}, {worker.deaths} time(s)",
+                    f"worker {worker.name} ended with {exit_words(code)}, {worker.deaths} time(s)",
                     hint=f"see {self.log_path(worker.name)}: {self.last_words(worker.name)}",
                 )
             self._start(worker)
@@ -179,5 +179,6 @@ def python_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def _say_code(code: int) -> str:
+def exit_words(code: int) -> str:
+    """Return how a process ended, in words."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from topologies.control.run_mode import page_in_use
+from topologies.control.run_mode import read_page
 from vpp.domain import iso
 from vpp.errors import VppError, nearest_hint
 from vpp.fleet.in_force import fleet_in_force, zone_in_force
@@ -103,7 +103,8 @@ class ReadContext:
         """Return the address of a screen of the operator's page, at a past moment where one is given."""
         parameters = {"screen": screen, "zone": zone, "at": None if at is None else iso(at)}
         query = urlencode({name: value for name, value in parameters.items() if value})
-        return f"{page_in_use(self.settings) or page_address(self.settings.page)}/?{query}"
+        page = read_page(self.settings)
+        return f"{page_address(self.settings.page) if page is None else page.address}/?{query}"
 
     def currency(self, zone: str) -> str:
         """Return the currency of a zone's money, empty where it is unknown."""

@@ -80,18 +80,31 @@ def _path(settings: Settings) -> Path:
     return settings.data_dir / "run" / (settings.run or "default") / "mode.json"
 
 
-def note_page(settings: Settings, address: str) -> None:
-    """Write down where the page of this run is; its port may be another than the settings have."""
-    path = _path(settings).with_name("page.txt")
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """The page of a run: its address, whose port may not be that of the settings, and why it is down, if it is."""
+
+    address: str
+    fault: str | None = None
+
+
+def note_page(settings: Settings, page: RunPage) -> None:
+    """Write down where the page of this run is, or that it is down."""
+    path = _path(settings).with_name("page.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, address)
+    write_atomic(path, json.dumps(asdict(page)))
 
 
-def page_in_use(settings: Settings) -> str | None:
-    """Return where the page of the run is, or was last, None where it had none."""
+def forget_page(settings: Settings) -> None:
+    """Remove the note on the page of an earlier run."""
+    _path(settings).with_name("page.json").unlink(missing_ok=True)
+
+
+def read_page(settings: Settings) -> RunPage | None:
+    """Return the page of the run, or its last one, None where it had none."""
     try:
-        return _path(settings).with_name("page.txt").read_text(encoding="utf-8") or None
-    except OSError:
+        return RunPage(**json.loads(_path(settings).with_name("page.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -95,6 +95,7 @@ def test_reading_commands_work_before_anything_ran(capsys: pytest.CaptureFixture
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "workers": [],
+        "page": None,
         "features": [],
         "models": [],
         "tables": [],
