@@ -16,6 +16,7 @@ from tests.plant_fixtures import ROOT, Place, make_place, recall_models, wait_fo
 from tests.rough_run import SLOTS, arguments, check_same_tables, end, recovery_s, run_calm
 from tests.services.kafka_cluster import KafkaCluster
 from topologies.runtime.status import read_status
+from vpp.fleet.in_force import start_fleet_path
 from vpp.streams.topics import TOPOLOGIES
 
 pytestmark = [pytest.mark.services, pytest.mark.long_drill]
@@ -84,8 +85,9 @@ def test_workers_that_join_and_leave_change_nothing(
 
 
 def start_second(place: Place, topology: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start a second worker of a topology, in the group of the first."""
-    own = environment(place.settings) | {"VPP_KAFKA__WORKER_ID": "second", "PYTHONPATH": str(ROOT)}
+    """Start a second worker of a topology, in the group of the first and with the same fleet."""
+    settings = place.settings.model_copy(update={"fleet": start_fleet_path(place.settings)})
+    own = environment(settings) | {"VPP_KAFKA__WORKER_ID": "second", "PYTHONPATH": str(ROOT)}
     with (folder / f"second-{topology}.log").open("ab") as log:
         return subprocess.Popen([sys.executable, "-m", f"topologies.{topology}"], env=own, stdout=log, stderr=log)
 
