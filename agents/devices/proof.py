@@ -249,41 +249,44 @@ class CommandReducer:
         return [over, *self._put(state, replace(command, sequence=last + 1, outcome=CommandOutcome.PENDING), now)]
 
     def _judged(self, state: CommandState, event: DeviceRead) -> list[DeviceAction]:
-        command, reading, now = state.command, event.reading, event.now
+        """Judge the newest command by a reading, which may also prove that it was taken."""
+        command, now = state.command, event.now
         if command is None or command.sent_at is None:
             return []
-        actions: list[DeviceAction] = []
-        if command.acknowledged_at is None and state.ahead >= CONFIRMATIONS:
-            return self._renumbered(state, command, reading.sequence or 0, now)
-        if command.acknowledged_at is None and self._shows(reading, command, state.before_mw):
-            actions += self._answered(state, DeviceAnswered(now, command.sequence, accepted=True))
+        if command.acknowledged_at is not None:
+            return self._compared(state, command, event)
+        if state.ahead >= CONFIRMATIONS:
+            return self._renumbered(state, command, event.reading.sequence or 0, now)
+        if self._shows(event.reading, command, state.before_mw):
+            actions = self._answered(state, DeviceAnswered(now, command.sequence, accepted=True))
             assert state.command is not None
-            command = state.command
-        if command.acknowledged_at is None:
-            if state.condition is CommandOutcome.LOCAL_MODE and state.conditions >= CONFIRMATIONS:
-                actions += self._named(state, CommandOutcome.LOCAL_MODE, now)
-            return actions
+            return [*actions, *self._compared(state, state.command, event)]
+        if state.condition is CommandOutcome.LOCAL_MODE and state.conditions >= CONFIRMATIONS:
+            return self._named(state, CommandOutcome.LOCAL_MODE, now)
+        return []
+
+    def _compared(self, state: CommandState, command: DeviceCommand, event: DeviceRead) -> list[DeviceAction]:
+        """Compare a reading with an acknowledged command; a difference is named when a second reading confirms it."""
+        reading, now = event.reading, event.now
         proof = replace(command, read_back_mw=reading.read_back_mw, measured_mw=reading.power_mw)
         takes = reading.read_back_mw is not None and self._agrees(reading.read_back_mw, command.power_mw)
         if takes and command.read_back_at is None:
             proof = replace(proof, read_back_at=now)
-        was_proven = command.read_back_at is not None or command.measured_at is not None
-        is_lost = command.read_back_at is not None and not takes and state.condition is None
         outcome = outcome_of(proof, reading, state.start_mw, self.rules, now)
         if outcome is CommandOutcome.FOLLOWED and command.measured_at is None:
             proof = replace(proof, measured_at=now)
         state.command = proof
-        changed = (proof.read_back_at, proof.measured_at) != (command.read_back_at, command.measured_at)
-        if outcome is CommandOutcome.PENDING:
-            state.suspect = None
-            return [*actions, RecordProof(proof)] if changed else actions
+        is_changed = (proof.read_back_at, proof.measured_at) != (command.read_back_at, command.measured_at)
+        is_confirmed = outcome is state.suspect
+        is_difference = outcome not in (CommandOutcome.PENDING, CommandOutcome.FOLLOWED)
+        state.suspect = outcome if is_difference else None
         if outcome is CommandOutcome.FOLLOWED:
-            state.suspect = None
-            return [*actions, *self._named(state, outcome, now, always=changed)]
-        if state.suspect is not outcome:
-            state.suspect = outcome
-            return [*actions, RecordProof(proof)] if changed else actions
-        actions += self._named(state, outcome, now)
+            return self._named(state, outcome, now, always=is_changed)
+        if not is_confirmed:
+            return [RecordProof(proof)] if is_changed else []
+        actions = self._named(state, outcome, now)
+        was_proven = command.read_back_at is not None or command.measured_at is not None
+        is_lost = command.read_back_at is not None and not takes and state.condition is None
         if was_proven and (is_lost or outcome is CommandOutcome.REFUSED):
             actions += self._restored(state, now)
         return actions
@@ -310,8 +313,7 @@ class CommandReducer:
         if command.valid_until is not None and now >= command.valid_until:
             return []
         state.restored += 1
-        renewed_command = renewed(command, state.sequence + 1, CommandCause.RESTORED, now)
-        return self._put(state, renewed_command, now)
+        return self._put(state, renewed(command, state.sequence + 1, CommandCause.RESTORED, now), now)
 
     def _named(
         self, state: CommandState, outcome: CommandOutcome, now: datetime, *, always: bool = False
