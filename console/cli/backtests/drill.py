@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack
@@ -124,38 +125,55 @@ def _zone(store: Store, settings: Settings, name: str | None) -> Zone:
 def _watched(
     store: Store, settings: Settings, zone: Zone, slots: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    path, since = drill_path(settings), None
-    began = moved = time.monotonic()
-    over_since = None
-    newest = None
+    """Report the guard's alerts until the drill and its episodes are over and settled; return them."""
+    since = _begun(drill_path(settings), say)
+    last = since + (slots + 2) * zone.step.delta
+    patience_s = max(TAKEN_WITHIN_S, settings.live.pulse_s * 4)
+    newest, moved_at = None, time.monotonic()
+    over_since: float | None = None
     texts: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
     while True:
-        drill = read_drill(path)
-        if drill is not None and drill.since is not None and since is None:
-            since = drill.since
-            say(f"the source forges from {iso(since)} on")
-        if since is None and time.monotonic() - began > TAKEN_WITHIN_S:
-            raise UnreachableError("no running source took the drill", hint="start one with vpp up", retry_after_s=None)
-        # The guard judges a slot in the forecast step, which may be behind the telemetry.
-        latest = next(iter(store.latest(FORECASTS, zone=zone.zone, columns=("issued_at",)).values), (None,))[0]
+        now = time.monotonic()
+        latest = _latest_forecast(store, zone.zone)
         if latest != newest:
-            newest, moved = latest, time.monotonic()
-        if since is not None:
-            rows = episodes(store, zone.zone, since)
-            for row in rows:
-                if texts.get(row["alert_id"]) != row["text"]:
-                    texts[row["alert_id"]], over_since = row["text"], None
-                    say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
-            ended = all(row["ended_at"] is not None for row in rows)
-            last = since + (slots + 2) * timedelta(minutes=zone.step_min)
-            over = newest is not None and newest >= last and (ended or newest >= last + timedelta(days=1))
-            over_since = (over_since or time.monotonic()) if over else None
-            if over_since is not None and time.monotonic() - over_since >= SETTLED_S:
-                return rows
-            if over_since is None and time.monotonic() - moved > max(TAKEN_WITHIN_S, settings.live.pulse_s * 4):
-                raise UnreachableError("the plant no longer moves", hint="see vpp status", retry_after_s=None)
+            newest, moved_at = latest, now
+        rows = episodes(store, zone.zone, since)
+        if _report_news(rows, texts, say):
+            over_since = None
+        ended = all(row["ended_at"] is not None for row in rows)
+        is_over = newest is not None and newest >= last and (ended or newest >= last + timedelta(days=1))
+        over_since = (over_since or now) if is_over else None
+        if over_since is not None and now - over_since >= SETTLED_S:
+            return rows
+        if over_since is None and now - moved_at > patience_s:
+            raise UnreachableError("the plant no longer moves", hint="see vpp status", retry_after_s=None)
         time.sleep(POLL_S)
+
+
+def _begun(path: Path, say: Callable[[str], None]) -> datetime:
+    """Wait until a source takes the drill; return its first forged slot."""
+    end = time.monotonic() + TAKEN_WITHIN_S
+    while (drill := read_drill(path)) is None or drill.since is None:
+        if time.monotonic() > end:
+            raise UnreachableError("no running source took the drill", hint="start one with vpp up", retry_after_s=None)
+        time.sleep(POLL_S)
+    say(f"the source forges from {iso(drill.since)} on")
+    return drill.since
+
+
+def _latest_forecast(store: Store, zone: str) -> datetime | None:
+    """Return the last slot that the guard has judged: it does so in the forecast step, maybe behind the telemetry."""
+    rows = store.latest(FORECASTS, zone=zone, columns=("issued_at",)).values
+    return next((issued_at for (issued_at,) in rows), None)
+
+
+def _report_news(rows: list[dict[str, Any]], texts: dict[str, str], say: Callable[[str], None]) -> bool:
+    """Report each alert that is new or has another text than in ``texts``; return whether there was one."""
+    news = [row for row in rows if texts.get(row["alert_id"]) != row["text"]]
+    for row in news:
+        texts[row["alert_id"]] = row["text"]
+        say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
+    return bool(news)
 
 
 def episodes(store: Store, zone: str, since: datetime) -> list[dict[str, Any]]:
