@@ -32,7 +32,7 @@ def static_files() -> Route:
     }
 
     async def answer(request: Request) -> Response:
-        asked = files.get(request.path_params["path"])
-        return problem(404, "there is no such file") if asked is None else answer_with_tag(request, *asked)
+        file = files.get(request.path_params["path"])
+        return problem(404, "there is no such file") if file is None else answer_with_tag(request, *file)
 
     return Route("/static/{path:path}", answer)

@@ -12,7 +12,7 @@ def answer_with_tag(request: Request, body: bytes, media_type: str = "applicatio
     """Return an answer with an ETag over its content; 304 where the caller has it already."""
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
-    tags = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if tag in tags or "*" in tags:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)

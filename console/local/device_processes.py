@@ -85,9 +85,9 @@ def check_places(inventory: Inventory, fleet: Fleet, say: Callable[[str], None])
     if outside:
         say(f"in no zone of this run, so not commanded: {', '.join(entry.name for entry in outside)}")
     for entry in inventory.devices:
-        known = assets.get(entry.zone)
-        if entry.asset_id is not None and known is not None and entry.asset_id not in known:
-            hint = nearest_hint(entry.asset_id, known)
+        asset_ids = assets.get(entry.zone)
+        if entry.asset_id is not None and asset_ids is not None and entry.asset_id not in asset_ids:
+            hint = nearest_hint(entry.asset_id, asset_ids)
             raise ConfigError(f"device {entry.name}: zone {entry.zone} has no asset {entry.asset_id!r}", hint=hint)
 
 

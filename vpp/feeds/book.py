@@ -68,18 +68,18 @@ class IssueBook:
         places = [(issue.first_slot + n * length, value) for n, value in enumerate(issue.values)]
         for revises, run in groupby(places, key=lambda place: self._revises(issue, *place)):
             first, values = zip(*run, strict=True)
-            known = max(received, issue.available_at) if revises else issue.available_at
-            yield replace(issue, available_at=known, first_slot=first[0], values=values)
+            available_at = max(received, issue.available_at) if revises else issue.available_at
+            yield replace(issue, available_at=available_at, first_slot=first[0], values=values)
 
     def _revises(self, issue: Issue, start: datetime, value: float | None) -> bool:
         if not issue.first_sight or value is None:
             return False
         index = self.step.index(start)
         if issue.step_min < self.step.minutes:
-            held = self._parts.get((issue.channel, index), {}).get(start)
+            earlier = self._parts.get((issue.channel, index), {}).get(start)
         else:
-            held = next(reversed(self._revisions.get(issue.channel, {}).get(index, [])), None)
-        return held is not None and held[1] is not None and held[1] != value
+            earlier = next(reversed(self._revisions.get(issue.channel, {}).get(index, [])), None)
+        return earlier is not None and earlier[1] is not None and earlier[1] != value
 
     def _holds(self, issue: Issue, index: int, value: float | None) -> bool:
         revisions = self._revisions.get(issue.channel, {}).get(index)

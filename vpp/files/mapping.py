@@ -348,7 +348,7 @@ def fitting_mapping(header: tuple[str, ...], file_name: str = "") -> Mapping | N
     if header[:1] == ("C",):
         return next(mapping for mapping in shipped_mappings().values() if mapping.tables)
     fits = _fitting(header)
-    best = min(fits, key=lambda one: (not one.is_signed(header, file_name), one.zone_column is None), default=None)
+    best = min(fits, key=lambda fit: (not fit.is_signed(header, file_name), fit.zone_column is None), default=None)
     if best is not None and best.signs is not None:
         _refuse_foreign(best, best.signs.foreign, file_name)
     return best
@@ -367,10 +367,11 @@ def doubts(mapping: Mapping, header: tuple[str, ...], file_name: str) -> tuple[s
     """Return warnings where nothing tells whether a file is of this shipped mapping or of another that fits too."""
     if mapping.signs is None or mapping.is_signed(header, file_name):
         return ()
-    others = [one for one in _fitting(header) if one.signs is not None and one is not mapping]
+    others = [other for other in _fitting(header) if other.signs is not None and other is not mapping]
+    name = mapping.description
     return tuple(
-        f"read as {mapping.description}; {one.description} has the same columns: if it is that, --mapping {one.name}"
-        for one in others
+        f"read as {name}; {other.description} has the same columns: if it is that, --mapping {other.name}"
+        for other in others
     )
 
 
