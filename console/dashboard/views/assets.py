@@ -254,8 +254,8 @@ def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]])
 
 def _trust(moment: Moment, asset_id: str, source: str | None) -> str | None:
     """Return whether the asset's readings are believed; None where it has none of its own."""
-    lasting = [one for one in moment.alerts if one["ended_at"] is None and one["code"] in EPISODES]
-    doubts = [TITLES[AlertCode(one["code"])] for one in lasting if one["asset_id"] == asset_id]
+    lasting = [alert for alert in moment.alerts if alert["ended_at"] is None and alert["code"] in EPISODES]
+    doubts = [TITLES[AlertCode(alert["code"])] for alert in lasting if alert["asset_id"] == asset_id]
     if doubts:
         return ", ".join(dict.fromkeys(doubts))
     return "believed" if source == "measured" else None
