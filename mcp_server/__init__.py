@@ -1,1 +1,1 @@
-"""The face for agents: the MCP tool server."""
+"""The MCP server: the plant's tools for AI agents."""

@@ -1,6 +1,6 @@
-"""`python -m mcp_server`: the tools over stdio, or with ``--http`` over streamable HTTP.
+"""`python -m mcp_server`: serves the tools over stdio, or with ``--http`` over streamable HTTP.
 
-Over stdio standard output carries the protocol and nothing else.
+Over stdio, standard output carries only the protocol.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 
-# Read by fastmcp when it is imported: no look-up of newer versions, no banner, plain logs.
+# fastmcp reads these on import: no check for newer versions, no banner, plain logs.
 os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until the client leaves or a signal comes, or make a token; return the exit code."""
+    """Serve until the client disconnects or a signal arrives, or make a token; return the exit code."""
     args = _parser().parse_args(arguments)
     with exit_on_error("mcp_server"), suppress(KeyboardInterrupt):
         settings = load_settings()
@@ -55,7 +55,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
     acts = record = None
     if mcp.profile == "operate":
         from mcp_server.actions.actions import (
-            Acts,  # these load the solver and a Kafka client, which readers do not need
+            Acts,  # these load the solver and a Kafka client, which the reading profile does not need
         )
         from topologies.control.plan_book import PlanBook
         from topologies.control.publisher import Post
@@ -73,7 +73,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
     check_exposure(settings, auth)
     if not is_loopback(mcp.host) and not mcp.allowed_hosts:
         raise ConfigError(
-            f"listening on {mcp.host} needs the names that clients call it by", hint="set VPP_MCP__ALLOWED_HOSTS"
+            f"listening on {mcp.host} needs the host names that clients use", hint="set VPP_MCP__ALLOWED_HOSTS"
         )
     log.info("serving transport=http host=%s port=%s auth=%s %s", mcp.host, mcp.port, auth is not None, facts)
     metrics = CallMetrics()
@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mcp_server", description="Serve the plant's tools over MCP.")
     parser.add_argument("--http", action="store_true", help="streamable HTTP on mcp.host and mcp.port, path /mcp")
     commands = parser.add_subparsers(dest="command")
-    token = commands.add_parser("token", help="make a token for HTTP and keep its hash")
-    token.add_argument("name", help="who it belongs to")
+    token = commands.add_parser("token", help="make a token for HTTP and store its hash")
+    token.add_argument("name", help="owner of the token")
     token.add_argument("--scope", action="append", required=True, choices=SCOPES, help="may be repeated")
     return parser
 

@@ -1,1 +1,1 @@
-"""The write side: propose, hold, execute, ask the person."""
+"""The acts of the MCP server: propose, hold, execute, ask for approval."""

@@ -1,4 +1,4 @@
-"""Acting on the plant: propose, hold, execute. Every act is an order that admission and the plant check again."""
+"""Acts on the plant: propose, hold, execute. Every act is an order, which admission and the plant check again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EFFECTIVE = (OrderStage.ACTING, OrderStage.CLAMPED)
 
 @dataclass(frozen=True, slots=True)
 class OrderTimes:
-    """Start and end of an order; ``moved``: what was changed of the start that was asked for, None where nothing."""
+    """Start and end of an order; ``moved`` describes a change of the requested start, None if there is none."""
 
     starts_at: datetime
     expires_at: datetime
@@ -46,12 +46,12 @@ class OrderTimes:
 
 @dataclass(frozen=True)
 class Acts:
-    """What acting needs besides reading.
+    """The acts of the MCP server on one run.
 
     Attributes:
         context: Store, fleet and clock of the run.
-        book: Keeps the plans and sends orders.
-        pause: Waits between two looks for a receipt.
+        book: Stores plans and sends orders.
+        pause: Waits the given seconds between two queries for a receipt.
     """
 
     context: ReadContext
@@ -60,14 +60,14 @@ class Acts:
 
     @property
     def principal(self) -> str:
-        """Who calls."""
+        """Principal of the current call."""
         return principal_of(self.context.settings)
 
     def zone(self, name: str | None) -> Zone:
-        """Return the configuration of the zone that is meant.
+        """Return the configuration of a zone; None stands for the only zone.
 
         Raises:
-            QuestionError: There is none, or it is unknown.
+            QuestionError: The zone is unknown, no zone was given and there are several, or nothing runs yet.
         """
         chosen = self.context.choose(name)
         config = None if chosen is None else self.context.config(chosen)
@@ -76,11 +76,11 @@ class Acts:
         return config
 
     def run_clock(self, zone: Zone) -> datetime:
-        """Return now by the run's clock: the end of the newest closed slot; the wall where nothing has run."""
+        """Return the run clock: the end of the newest closed slot, or the wall clock if there is none."""
         return self.context.as_of(zone.zone) or self.context.now()
 
     def last_decision(self, zone: Zone) -> Decision | None:
-        """Return the zone's newest decision of revision 0."""
+        """Return the zone's newest decision of revision 0, None if there is none or it cannot be read."""
         rows = self.context.store.latest(DECISIONS, zone.zone, filters={"revision": 0}, columns=("body",))
         body = next(iter(rows.column("body")), None)
         try:
@@ -89,26 +89,29 @@ class Acts:
             return None
 
     def since(self, zone: Zone, decision: Decision | None) -> list[Order]:
-        """Return the orders that stand and that the last decision does not know yet, in order of arrival."""
+        """Return the orders in force that the last decision did not include, in order of arrival."""
         weighed = set() if decision is None else {order.order_id for order in decision.orders}
         return [order for order in standing_orders(self.context, zone.zone) if order.order_id not in weighed]
 
     def standing(self, zone: Zone) -> list[Order]:
-        """Return the orders that the plant weighs or will weigh, in order of arrival."""
+        """Return the zone's orders that have not ended, in order of arrival."""
         return standing_orders(self.context, zone.zone)
 
     def new_order(self, zone: Zone, action: str, principal: str, reason: str, **fields: Any) -> Order:
-        """Return an order that nobody approved yet, issued now by the run's clock.
+        """Return an unapproved order that is issued now by the run clock.
 
         Args:
             zone: The zone's configuration.
             action: As in ``Order``.
-            principal: Who acts.
-            reason: Why, as it will be recorded.
+            principal: Principal of the caller.
+            reason: Reason for the audit log.
             **fields: Further fields of the order.
+
+        Raises:
+            QuestionError: The reason is empty.
         """
         if not plain(reason).strip():
-            raise QuestionError("an order needs a reason", hint="give reason, a sentence for the audit")
+            raise QuestionError("an order needs a reason", hint="give a reason: a sentence for the audit log")
         return Order(
             zone=zone.zone,
             order_id=self.book.new_id(),
@@ -121,25 +124,25 @@ class Acts:
         )
 
     def propose(self, order: Order, principal: str) -> PlanAnswer:
-        """Price and check an order, write the plan down and return it; nothing is sent to the plant."""
+        """Price and check an order, store it as a plan and return the plan; nothing is sent to the plant."""
         zone = self.zone(order.zone)
         proposal = self.priced(zone, order)
         state = self.book.propose(proposal, principal)
         return open_plan_answer(self.context, zone, proposal, state)
 
     def preview(self, order: Order) -> PlanAnswer:
-        """Price and check an order and return it; nothing is written and nothing is sent."""
+        """Price and check an order and return the result; nothing is stored or sent."""
         zone = self.zone(order.zone)
         return plan_answer(self.context, zone, self.priced(zone, order))
 
     def withdraw(self, plan_id: str, principal: str, reason: str) -> ActionReceipt | None:
-        """Take back an open plan of one's own and return what became of it, None where no such plan is open.
+        """Withdraw an open plan of the caller and return the receipt, None if there is no such open plan.
 
-        Nothing is sent.
+        Nothing is sent to the plant.
 
         Raises:
-            QuestionError: It is another's plan.
-            RefusedError: It was decided in this moment.
+            QuestionError: The plan was proposed by another principal.
+            RefusedError: The plan was approved, rejected or executed at the same time.
         """
         plan = self.book.find(plan_id)
         if plan is None or plan.status(self.book.now()) not in ("proposed", "approved"):
@@ -156,7 +159,7 @@ class Acts:
         )
 
     def priced(self, zone: Zone, order: Order) -> Proposal:
-        """Return an order priced and checked against the newest decision; nothing is written."""
+        """Return an order priced and checked against the newest decision; nothing is stored."""
         decision = self.last_decision(zone)
         since = self.since(zone, decision)
         return propose(
@@ -169,10 +172,10 @@ class Acts:
         )
 
     def times(self, zone: Zone, start: datetime | None, duration_min: float) -> OrderTimes:
-        """Return start and end of an order: whole slots, not before the first slot that is undecided.
+        """Return start and end of an order: whole slots, not before the first undecided slot.
 
         Raises:
-            QuestionError: It would be over before it could act, start too far ahead, or live longer than orders may.
+            QuestionError: The order ends in the past, starts too far ahead, or lasts too long.
         """
         step, longest = zone.step, timedelta(hours=self.context.settings.longest_order_h)
         first = step.floor(self.run_clock(zone)) + step.delta
@@ -180,41 +183,42 @@ class Acts:
         slots = max(round(duration_min / step.minutes), 1)
         if at - first > longest:
             raise QuestionError(
-                f"start {iso(at)} lies too far ahead", hint=f"give a start before {iso(first + longest)}, or none"
+                f"start {iso(at)} lies too far ahead",
+                hint=f"give a start before {iso(first + longest)}, or leave it out",
             )
         if at + slots * step.delta <= first:
             raise QuestionError(
                 f"from {iso(at)} for {duration_min:g} min lies in the past",
-                hint=f"the first slot that is not decided starts at {iso(first)}",
+                hint=f"the first undecided slot starts at {iso(first)}",
             )
         begin = max(step.floor(at), first)
         if begin + slots * step.delta - self.run_clock(zone) > longest:
             raise QuestionError(
                 f"{duration_min:g} min is too long",
-                hint=f"an order lives {longest.total_seconds() / 3600:g} h at most (VPP_LONGEST_ORDER_H)",
+                hint=f"an order lasts {longest.total_seconds() / 3600:g} h at most (VPP_LONGEST_ORDER_H)",
             )
         moved = None
         if start is not None and begin != at:
-            moved = f"start {iso(at)} was moved to {iso(begin)}, the start of a slot that is not decided"
+            moved = f"start {iso(at)} was moved to {iso(begin)}, the start of an undecided slot"
         return OrderTimes(begin, begin + slots * step.delta, moved)
 
     def hold(
         self, zone: str | None, principal: str, reason: str, asset_ids: list[str], wait_s: float = PLANT_WITHIN_S
     ) -> ActionReceipt:
-        """Send holds at once - to one zone, else to every zone, or those of the named assets - and return the receipts.
+        """Send a hold to one zone, to the zones of the named assets, or to every zone; return one receipt.
 
-        All are sent before any answer is waited for.
+        All holds are sent before the first answer is awaited.
 
         Args:
             zone: Name of the zone; None: every zone.
-            principal: Who acts.
-            reason: Why, as it will be recorded.
-            asset_ids: Names of assets; empty: the whole fleet.
+            principal: Principal of the caller.
+            reason: Reason for the audit log.
+            asset_ids: Ids of assets; empty: the whole fleet.
             wait_s: Seconds to wait for the effect.
 
         Raises:
-            QuestionError: There is no plant, or no such zone.
-            UnreachableError: The broker took not all of them; the message says for which zones it did.
+            QuestionError: Nothing runs yet, or the zone is unknown.
+            UnreachableError: The broker did not accept all holds; the message names the zones whose hold it accepted.
         """
         orders: list[Order] = []
         for order in self._holds(zone, principal, reason, asset_ids):
@@ -227,16 +231,16 @@ class Acts:
         return _together([self.receipt(order, wait_s) for order in orders])
 
     def hold_cost(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
-        """Return what a hold would cost over the look-ahead; nothing is written and nothing is sent.
+        """Return the cost of a hold over the look-ahead; nothing is stored or sent.
 
         Args:
-            zone: Name of the zone; None: every zone, each with a line of its own where there are several.
-            principal: Who asks.
-            reason: Why.
-            asset_ids: Names of assets; empty: the whole fleet.
+            zone: Name of the zone; None: every zone. Several zones are listed in the warnings.
+            principal: Principal of the caller.
+            reason: Reason of the hold.
+            asset_ids: Ids of assets; empty: the whole fleet.
 
         Raises:
-            QuestionError: There is no plant, or no such zone.
+            QuestionError: Nothing runs yet, or the zone is unknown.
         """
         plans = [self.preview(order) for order in self._holds(zone, principal, reason, asset_ids)]
         leading = plans[0]
@@ -253,7 +257,7 @@ class Acts:
         )
 
     def _holds(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> list[Order]:
-        """Return the holds of one zone, of every zone, or of the zones that have the named assets."""
+        """Return the holds for one zone, for the zones of the named assets, or for every zone."""
         names = self.context.zones() if zone is None else [self.zone(zone).zone]
         configs = [config for name in names if (config := self.context.config(name)) is not None]
         if asset_ids and zone is None:
@@ -269,11 +273,11 @@ class Acts:
         return holds
 
     def execute(self, plan_id: str, principal: str, wait_s: float = PLANT_WITHIN_S) -> ActionReceipt:
-        """Send an approved plan's order and return its receipt; an unapproved plan gives a receipt, not an error.
+        """Send the order of an approved plan and return its receipt. A refusal is a receipt too, not an error.
 
         Args:
-            plan_id: The plan.
-            principal: Who executes it.
+            plan_id: Id of the plan.
+            principal: Principal of the caller.
             wait_s: Seconds to wait for the effect.
         """
         try:
@@ -287,11 +291,11 @@ class Acts:
         return self.receipt(order, wait_s)
 
     def receipt(self, order: Order, wait_s: float = PLANT_WITHIN_S) -> ActionReceipt:
-        """Return admission's verdict, with what the plant has made of the order.
+        """Return the verdict of admission on an order, and its state in the plant.
 
         Args:
             order: An order that was sent.
-            wait_s: Seconds to wait for its effect after admission has answered.
+            wait_s: Seconds to wait for an effect after admission has answered.
         """
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
@@ -312,18 +316,18 @@ class Acts:
             page=self.context.page_link("orders", order.zone),
         )
         if status == "sent":
-            receipt.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
+            receipt.hint = "sent, but admission has not answered yet: see get_pipeline_health (orders, storage)"
         if status != "sent":
             line = self._line(order, wait_s)
             receipt.stage, receipt.life, receipt.ended = line.stage, line.life, line.ended
             if not line.ended and line.stage not in EFFECTIVE:
-                receipt.hint = "it has no effect yet; list_orders follows it to its end"
+                receipt.hint = "the order has no effect yet; list_orders shows its further states"
         if status == "accepted":
             receipt.assets = self._at_assets(order)
         return receipt
 
     def _line(self, order: Order, wait_s: float) -> OrderLine:
-        """Return an order with its life, once it has an effect or has ended, or the time to wait is over."""
+        """Return an order with its states as soon as it has an effect or has ended, or after ``wait_s`` seconds."""
         for tries_left in range(round(wait_s / 0.25), -1, -1):
             (line,) = list_orders(self.context, order.zone, order.order_id).orders
             if line.ended or line.stage in EFFECTIVE or not tries_left:
@@ -359,14 +363,14 @@ class Acts:
         return receipts
 
     def _plant_verdict(self, order: Order) -> OrderVerdict | None:
-        """Return what the last decision made of an order, None where it did not weigh it."""
+        """Return the verdict of the last decision on an order, None if the decision did not include it."""
         decision = self.last_decision(self.zone(order.zone))
         verdicts = [] if decision is None else decision.verdicts
         return next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
 
 
 def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
-    """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
+    """Return one receipt of several zones: the first that was not accepted, else the first, with all assets."""
     leading = next((receipt for receipt in receipts if receipt.status != "accepted"), receipts[0])
     if len(receipts) == 1:
         return leading
@@ -375,7 +379,7 @@ def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
 
 
 def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:
-    """Return orders in force, as they are shown."""
+    """Return orders in force as answers of a tool."""
     return [
         PlanStanding(
             order_id=order.order_id,
@@ -390,4 +394,4 @@ def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:
 
 
 def _cost_words(plan: PlanAnswer) -> str:
-    return "an unknown sum" if plan.cost_change is None else f"{plan.cost_change:,.2f} {plan.currency}"
+    return "an unknown amount" if plan.cost_change is None else f"{plan.cost_change:,.2f} {plan.currency}"

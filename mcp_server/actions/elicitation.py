@@ -1,4 +1,4 @@
-"""Asks the person at the client, in both protocol versions; without a clear yes the answer is no."""
+"""Asks the user of the client for approval, in both protocol versions. Anything but an explicit yes is a no."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SCHEMA = {
 
 
 async def ask_person(context: Context, message: str, digest: str) -> bool | InputRequiredResult | None:
-    """Return whether the person approved, None where nobody can be asked, or the question to hand to the client.
+    """Return whether the user approved, None if the client cannot ask, or the question to return to the client.
 
-    In the sessionless era a tool answers with its question, and the client calls again with the person's answer and the
-    sealed state that names the digest asked about; an answer without that state was never asked for and is a no.
+    In protocol versions without sessions the tool returns its question. The client then calls again with the user's
+    answer and the sealed state that holds the digest of the plan. An answer without this state counts as no.
 
     Args:
-        context: The call.
-        message: What is asked.
-        digest: Of what is approved.
+        context: Context of the call.
+        message: The question.
+        digest: Digest of the plan to approve.
     """
     request = context.request_context
     if request is not None and request.protocol_version in MODERN_PROTOCOL_VERSIONS:

@@ -1,4 +1,4 @@
-"""A priced order as the answer of a tool: its checks with their clauses, its path, and the way to approve it."""
+"""A priced order as the answer of a tool: checks with their clauses, path, and how to approve it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MAX_PATH_POINTS = 24
 DRY_RUN = "dry_run"
 HOW_TO_APPROVE = {
     "operator": "an operator runs `vpp approve {plan_id}`; then call execute_plan",
-    "elicit": "call execute_plan: the person at this client is asked",
-    "budget": "call execute_plan: within the daily budget it needs no question, beyond it an operator does",
+    "elicit": "call execute_plan: it asks the user of this client",
+    "budget": "call execute_plan: within the daily budget it needs no approval, above it an operator approves",
 }
 
 
 def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAnswer:
-    """Return a priced order as a dry run shows it: nothing was written, so nobody can approve it."""
+    """Return a priced order as the answer of a dry run. It is not stored, so it cannot be approved."""
     order = proposal.order
     columns, points = _path(proposal)
     documents = library(context)
@@ -49,18 +49,18 @@ def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAns
         columns=columns,
         points=points,
         warnings=proposal.reasons,
-        hint="change what the refused checks name, and propose again" if proposal.outcome == "refused" else None,
+        hint="correct the values of the refused checks and propose again" if proposal.outcome == "refused" else None,
     )
 
 
 def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
-    """Return a priced order as the plan that it is now, with its id and how it is approved.
+    """Return a stored plan with its id and how to approve it.
 
     Args:
         context: Store, fleet and clock of the run.
         zone: The order's zone.
         proposal: The priced order.
-        state: The plan that was written down.
+        state: The stored plan.
     """
     answer = plan_answer(context, zone, proposal)
     answer.plan_id, answer.digest, answer.status = state.plan_id, state.digest, state.status(context.now())
@@ -72,7 +72,7 @@ def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state
 
 
 def rules_behind(order: Order, book: PlanBook) -> list[str]:
-    """Return the clauses, with versions, by which an order was checked as a plan; a hold needs no plan."""
+    """Return the clauses, with versions, that an order's plan was checked against; a hold has no plan."""
     if order.action == "hold":
         return [cited("SITE.hold", NOTES_VERSION)]
     plan = book.find(order.order_id)
@@ -80,7 +80,7 @@ def rules_behind(order: Order, book: PlanBook) -> list[str]:
 
 
 def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
-    """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
+    """Return columns and rows of power and SoC by slot, with and without the order, for at most four of its assets."""
     asset_ids = set(proposal.order.asset_ids)
     paths = [p for p in proposal.paths if not asset_ids or p.asset_id in asset_ids][:4]
     columns = ["slot"]

@@ -1,1 +1,1 @@
-"""A bench for brains of the grid agent: scripted and seeded evenings on the plant's own reducers, scored in money."""
+"""Benchmark of the grid agent's brains: scripted and seeded evenings on the plant's reducers, scored in money."""

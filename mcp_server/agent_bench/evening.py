@@ -1,4 +1,4 @@
-"""One evening on the plant's own reducers in one process, with the MCP server that the agent asks, without a broker."""
+"""Runs one evening on the plant's reducers in one process, with the agent's MCP server and without a broker."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from vpp.streams.reducer import Origin, Output
 AGENT = "agent:bench"
 OPERATOR = "operator"
 FIXED_SLOTS = 2
-"""Slots that are decided before the first order of an agent can act."""
+"""Number of slots that are decided before an agent's first order can have an effect."""
 ANSWERS_AFTER = timedelta(minutes=4)
-"""A person answers a plan so long after it was made."""
+"""Time between a plan and the answer of the simulated operator."""
 _READERS = {"forecasts": ("actor", "trader"), "orders": ("orders",), "bids": ("plant",)}
 _STORED_SHARE = 0.95
 
 
 class Evening:
-    """A plant that lives through one scenario; ``post`` is what a broker would be.
+    """A plant that runs one scenario; ``post`` replaces the broker.
 
     Args:
         folder: Data directory, empty.
-        scenario: What comes.
+        scenario: The evening.
     """
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
@@ -64,11 +64,11 @@ class Evening:
         self.context = ReadContext(self.settings, self.store, now=self.clock)
 
     def clock(self) -> datetime:
-        """Return the wall clock, which goes with the run's."""
+        """Return the wall clock, which follows the run clock."""
         return self.now
 
     def begin(self) -> None:
-        """Close the slot before the evening, and send the order that stands."""
+        """Close the slot before the evening and send the order in force."""
         self.close(0)
         if self.scenario.standing is not None:
             self.post("orders", self.scenario.standing.order(self.zone))
@@ -80,7 +80,7 @@ class Evening:
         self.post("forecasts", self.scenario.forecast(at, self.zone))
 
     def answer_plans(self) -> None:
-        """Let a person answer the plans that wait, some minutes after they were made; no to what would end a duty."""
+        """Answer the waiting plans as an operator, some minutes later; reject a plan that would end a duty."""
         waiting = [plan for plan in self.book.recent(ZONE) if plan.status(self.now) == "proposed"]
         self.now += ANSWERS_AFTER
         standing = self.scenario.standing
@@ -92,7 +92,7 @@ class Evening:
                 self.book.approve(plan.plan_id, OPERATOR, digest=plan.digest)
 
     def post(self, topic: str, message: Message) -> None:
-        """Take one message as a broker would, and run what reads it."""
+        """Deliver one message to the steps that read its topic."""
         waiting = [Output(topic, message)]
         while waiting:
             output = waiting.pop(0)
@@ -106,20 +106,20 @@ class Evening:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client[Any]]:
-        """Return a client of the plant's MCP server while the block runs."""
+        """Open a client of the plant's MCP server for the block."""
         acts = Acts(self.context, self.book, pause=lambda _: None)
         async with Client(build_server(self.context, acts)) as client:
             yield client
 
     def money(self) -> GridRun:
-        """Return what was delivered, settled on what came."""
+        """Return the deliveries, settled on the actual values."""
         first = self.zone.step.index(slot_start(1))
         power, soc = self.deliveries.arrays(first, SLOTS)
         fallbacks = self.deliveries.reflexes_in(first, SLOTS)
         return settle(self.zone, actuals(self.scenario), power, soc, fallbacks=fallbacks)
 
     def close_store(self) -> None:
-        """Let the store go."""
+        """Close the store."""
         self.store.close()
 
     def _store(self, *outputs: Output) -> None:
@@ -131,7 +131,7 @@ class Evening:
 
 
 def actuals(scenario: Scenario) -> Actuals:
-    """Return what a scenario is settled on; energy left counts at 0.95 of the usual price of the next day."""
+    """Return the actual values of a scenario; energy left counts at 0.95 of the usual price of the next day."""
     factor = bench_zone().share.factor
     net = scenario.actual_net_mw * factor
     later = scenario.price_per_mwh[SLOTS + 1 :]
@@ -144,11 +144,11 @@ def actuals(scenario: Scenario) -> Actuals:
 
 
 def best_cost(scenario: Scenario, without: GridRun) -> float:
-    """Return the least cost in hindsight from the first slot on that an agent can change.
+    """Return the lowest cost in hindsight, from the first slot that an agent can change.
 
     Args:
         scenario: The evening.
-        without: The same without an agent: its first slots cannot be changed by anybody.
+        without: Deliveries of the same evening without an agent; its first slots are taken unchanged.
     """
     zone, series = bench_zone(), actuals(scenario)
     first_mw, state_at_rest = without.power_mw[:, :FIXED_SLOTS], fleet_at_rest(zone)

@@ -1,7 +1,7 @@
-"""Evenings for a plant: actual values, forecasts, and orders of people.
+"""Scenarios of the benchmark: actual values, forecasts and orders of operators.
 
-Everything follows from the seed. A forecast does not know what will come: a ramp or a spike of prices that comes with
-some probability is in its quantiles at that probability until its first slot is near.
+The seed determines a scenario. A forecast contains an uncertain ramp or price spike in its quantiles, at its
+probability, until shortly before its first slot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ START = datetime(2026, 1, 14, 14, tzinfo=UTC)
 SLOTS = 20
 REGION_MW, SERVED_MW = 1000.0, 100.0
 KNOWN_AHEAD = 3
-"""Slots before its first one at which a forecast knows whether an event comes."""
+"""Number of slots before an event from which the forecast knows whether it happens."""
 _Z = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 
 
@@ -46,10 +46,10 @@ def bench_zone() -> Zone:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that may come: ``size`` more (MW of the region, or money per MWh) for some slots.
+    """An uncertain event: ``size`` more (MW of the region, or money per MWh) for some slots.
 
-    ``first``: its first slot, counted from the start. ``probability``: as the forecast has it. ``comes``: whether it
-    does.
+    ``first``: its first slot, counted from the start. ``probability``: its probability in the forecast. ``comes``:
+    whether it happens.
     """
 
     first: int
@@ -59,7 +59,7 @@ class Event:
     comes: bool
 
     def shape(self, count: int) -> Floats:
-        """Return what it adds to each of ``count`` slots where it comes."""
+        """Return its addition to each of ``count`` slots if it happens, shape (count,)."""
         added = np.zeros(count)
         added[self.first : self.first + self.slots] = self.size
         return added
@@ -67,9 +67,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class OrderInForce:
-    """An order that a person gave before the evening and that stands in it: a band of the battery, or a hold.
+    """An order of an operator that is in force during the evening: a power band of the battery, or a hold.
 
-    ``is_duty``: the person who gave it will not end it for money.
+    ``is_duty``: the operator does not end it to save money.
     """
 
     action: str
@@ -81,7 +81,7 @@ class OrderInForce:
     is_duty: bool = False
 
     def order(self, zone: Zone) -> Order:
-        """Return it as it was sent."""
+        """Return the order as a message."""
         begin = slot_start(self.first)
         hold = self.action == "hold"
         return Order(
@@ -105,8 +105,8 @@ class OrderInForce:
 class Scenario:
     """One evening.
 
-    ``net_mw``, ``price_per_mwh``: shape (SLOTS + 49,), the region's net load and the price without events, from the
-    slot before the start on. ``ramp``, ``spike``: what may come to them. ``noise``: relative error of the forecast.
+    ``net_mw``, ``price_per_mwh``: shape (SLOTS + 49,), the region's net load and the price without events; the first
+    value is the slot before the start. ``ramp``, ``spike``: uncertain events. ``noise``: relative forecast error.
     ``blind_slots``: slots whose net load is not measured.
     """
 
@@ -122,23 +122,23 @@ class Scenario:
 
     @property
     def actual_net_mw(self) -> Floats:
-        """Net load of the region as it comes, MW."""
+        """Actual net load of the region, MW."""
         return _with(self.net_mw, self.ramp)
 
     @property
     def actual_price(self) -> Floats:
-        """Price as it comes, per MWh."""
+        """Actual price, per MWh."""
         return _with(self.price_per_mwh, self.spike)
 
     def closed(self, at: int) -> SlotClosed:
-        """Return the slot at a position as it was measured."""
+        """Return the measured slot at a position."""
         net = None if at in self.blind_slots else round(float(self.actual_net_mw[at]), 2)
         price = round(float(self.actual_price[at]), 2)
         values = {"load_mw": net, "price_per_mwh": price}
         return SlotClosed(zone=ZONE, slot=slot_start(at), step_min=STEP_MIN, values=values, net_load_mw=net)
 
     def forecast(self, at: int, zone: Zone) -> Forecast:
-        """Return the forecast that is issued when the slot at a position has closed."""
+        """Return the forecast that is issued after the slot at a position has closed."""
         horizons = list(horizons_min(STEP_MIN))
         ahead: Ints = np.arange(1, len(horizons) + 1)
         rng = np.random.default_rng([self.seed, at])
@@ -166,7 +166,7 @@ def slot_start(at: int) -> datetime:
 
 
 def scripted_evening() -> Scenario:
-    """Return the evening of the bench: a ramp and a spike that are likely, and an order that forbids to answer them."""
+    """Return the scripted evening: a likely ramp and price spike, and an order that prevents a response to them."""
     net, price = _usual(np.random.default_rng(7), peak=1.0)
     return Scenario(
         name="scripted evening",
@@ -180,10 +180,10 @@ def scripted_evening() -> Scenario:
 
 
 def seeded_evening(seed: int) -> Scenario:
-    """Return one of any number of evenings, some with nothing wrong, some with orders that are right as they are.
+    """Return a random evening. Some evenings have no order in force, in some the order is justified.
 
     Args:
-        seed: Which one.
+        seed: Seed of the evening.
     """
     rng = np.random.default_rng([2026, seed])
     net, price = _usual(rng, peak=float(rng.uniform(0.8, 1.1)))
@@ -239,15 +239,15 @@ def _with(values: Floats, event: Event | None) -> Floats:
 def _quantiles(
     levels: Floats, event: Event | None, at: int, ahead: Ints, spread: Floats, rng: np.random.Generator
 ) -> Floats:
-    """Return quantiles, shape (7, N): a normal error around the levels, and the event as likely as it is.
+    """Return quantiles, shape (7, N): a normal error around the levels, mixed with the event at its probability.
 
     Args:
-        levels: Without the event, shape (N,).
-        event: What may come.
-        at: Position of the issue.
-        ahead: Slots from the issue on, shape (N,).
+        levels: Levels without the event, shape (N,).
+        event: The uncertain event.
+        at: Position of the slot of issue.
+        ahead: Slots after the issue, shape (N,).
         spread: Standard deviation of the error, shape (N,).
-        rng: Draws the error.
+        rng: Random generator of the error.
     """
     centre = levels + spread * rng.normal(0, 0.5)
     usual = centre + _Z[:, None] * spread
@@ -257,7 +257,7 @@ def _quantiles(
     running = (position >= event.first) & (position < event.first + event.slots)
     if event.first - at <= KNOWN_AHEAD:
         return usual + np.where(running, event.size * event.comes, 0.0)
-    # A mixture of both outcomes: below the share of the evenings without the event, its levels; above, those with it.
+    # Mixture of both outcomes: quantiles below the probability of "no event" have levels without it, others with it.
     draws = (np.arange(200) + 0.5) / 200
     normal = np.interp(draws, QUANTILE_LEVELS, _Z)
     with_event = usual.copy()
@@ -276,7 +276,7 @@ def _message(levels: Floats) -> Quantiles:
 
 
 def _ramps(net: Floats, observed: float, zone: Zone) -> RampOutlook:
-    """Return the steps between the levels; the spread of a step is that of the wider of its two levels."""
+    """Return the steps between the levels; a step has the spread of the wider of its two levels."""
     middle = np.concatenate([[observed], net[3]])
     steps = np.diff(middle)
     up, down = net[5] - net[3], net[3] - net[1]

@@ -1,4 +1,4 @@
-"""Value of a brain in money: evenings with it and without it, on the same forecasts and the same actuals."""
+"""Scores a brain in money: evenings with and without it, on the same forecasts and actual values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ AMOUNT_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class EveningScore:
-    """One evening in money of the zone; income is positive.
+    """Result of one evening in money of the zone; income is positive.
 
-    ``without``, ``with_agent``, ``best``: without an agent, with it, and in hindsight without any order in the way.
-    ``gain_pct``: the difference that the agent makes, in per cent of the money without it. ``prevented_pct``: in per
-    cent of the loss that could be avoided, ``best - without``; None where there is next to none. ``acts``: what the
-    agent did, by the kind of its looks.
+    ``without``, ``with_agent``, ``best``: income without an agent, with it, and in hindsight without limiting orders.
+    ``gain_pct``: gain of the agent in per cent of ``without``. ``prevented_pct``: gain of the agent in per cent of the
+    avoidable loss ``best - without``; None if there is almost no avoidable loss. ``acts``: kinds of the agent's looks.
     """
 
     name: str
@@ -43,7 +42,7 @@ class EveningScore:
 
 @dataclass(frozen=True, slots=True)
 class BenchScore:
-    """The scripted evening and the seeded ones; ``goals``: which demands are met."""
+    """Scores of the scripted and the seeded evenings; ``goals``: the targets, and whether they are met."""
 
     brain: str
     currency: str
@@ -64,14 +63,14 @@ async def score_brain(
     *,
     currency: str,
 ) -> BenchScore:
-    """Return what a brain is worth.
+    """Return the score of a brain.
 
     Args:
-        brain: Makes a brain that remembers nothing.
-        scripted: The evening of the goal for prevented loss.
-        seeded: The evenings of the goal for the worst case.
-        progress: Called with the share done and the evening's name.
-        currency: Of the money.
+        brain: Returns a new brain without memory.
+        scripted: The evening that the target for prevented loss is measured on.
+        seeded: The evenings that the target for the worst case is measured on.
+        progress: Called with the completed share and the evening's name.
+        currency: Currency of the money.
     """
     scores = []
     for number, scenario in enumerate([scripted, *seeded]):
@@ -96,7 +95,7 @@ async def score_brain(
 
 
 async def score_evening(brain: Brain, scenario: Scenario) -> EveningScore:
-    """Return one evening with a brain, without one, and in hindsight."""
+    """Return the score of one evening: with a brain, without one, and in hindsight."""
     without, _, _ = await _lived(scenario, None)
     with_agent, kinds, calls = await _lived(scenario, brain)
     best = -best_cost(scenario, without)
@@ -118,7 +117,7 @@ async def score_evening(brain: Brain, scenario: Scenario) -> EveningScore:
 
 
 async def _lived(scenario: Scenario, brain: Brain | None) -> tuple[GridRun, list[str], int]:
-    """Return what an evening came to, the kinds of the agent's looks, and its calls."""
+    """Return the deliveries of an evening, the kinds of the agent's looks, and its calls."""
     kinds, calls = [], 0
     with tempfile.TemporaryDirectory() as folder:
         evening = Evening(Path(folder), scenario)

@@ -1,1 +1,1 @@
-"""Answer models and the cleaning of foreign text."""
+"""Answer models, and the cleaning of text that comes from devices."""

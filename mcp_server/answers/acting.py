@@ -17,10 +17,10 @@ class CheckDone(SanitizedModel):
     name: str
     outcome: str = Field(description="ok, warning or refused")
     detail: Text
-    clause: str | None = Field(description="the rule behind it: ask search_rules")
+    clause: str | None = Field(description="clause of the rule; see search_rules")
     version: Text | None = Field(description="of the clause")
     citation: Text | None
-    rule: Text | None = Field(default=None, description="text of the clause, where the check fails")
+    rule: Text | None = Field(default=None, description="text of the clause if the check fails")
 
 
 class PlanAnswer(ToolAnswer):
@@ -37,22 +37,22 @@ class PlanAnswer(ToolAnswer):
     ends_at: datetime | None = None
     checks: list[CheckDone] = Field(default=[])
     currency: str = ""
-    cost_change: Real | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
+    cost_change: Real | None = Field(default=None, description="expected, relative to the plant's own plan; < 0: gain")
     costs: dict[str, Real] = Field(default={})
-    max_loss: Real | None = Field(default=None, description="the plant stops the order when it lost more")
+    max_loss: Real | None = Field(default=None, description="loss at which the plant stops the order")
     energy_change_mwh: Real | None = None
     moved_mwh: Real | None = None
-    cap_slack_mw: Real | None = Field(default=None, description="to the import cap at least; < 0 beyond")
+    cap_slack_mw: Real | None = Field(default=None, description="least margin to the import cap; < 0: exceeded")
     ramp_slack_mw: Real | None = None
     columns: list[Name] = Field(default=[])
     points: Points = Field(default=[])
     expires_at: datetime | None = None
-    approval: Text | None = Field(default=None, description="how it is approved")
-    page: Text | None = Field(default=None, description="link for people")
+    approval: Text | None = Field(default=None, description="how to approve it")
+    page: Text | None = Field(default=None, description="link to the page")
 
 
 class AssetReceipt(SanitizedModel):
-    """What became of the order at one asset."""
+    """Outcome of an order at one asset."""
 
     asset_id: Name
     outcome: str = Field(description="accepted, clamped, refused or waiting")
@@ -61,22 +61,22 @@ class AssetReceipt(SanitizedModel):
 
 
 class ActionReceipt(ToolAnswer):
-    """What became of an order; of a dry run, what it would cost."""
+    """Outcome of an order, or the cost of a dry run."""
 
     order_id: Name | None = None
     status: str = Field(
         default="", description="needs_approval, refused, expired, sent, accepted, declined, withdrawn or dry_run"
     )
     dry_run: bool = False
-    cost_change: Real | None = Field(default=None, description="of a dry run: expected, against the plant's own plan")
+    cost_change: Real | None = Field(default=None, description="of a dry run, relative to the plant's own plan")
     currency: str = ""
     reason: Text | None = None
     approved_by: Name | None = None
     acts_from: datetime | None = None
-    stage: str | None = Field(default=None, description="where the order stands; list_orders follows it to its end")
+    stage: str | None = Field(default=None, description="state of the order; list_orders shows its further states")
     ended: bool = False
     life: list[LifeStep] = Field(default=[])
-    rules: list[Text] = Field(default=[], description="clauses, with versions, by which it was checked")
+    rules: list[Text] = Field(default=[], description="clauses, with versions, that it was checked against")
     page: Text | None = None
     assets: list[AssetReceipt] = Field(default=[])
 
@@ -93,7 +93,7 @@ class PlanStanding(SanitizedModel):
 
 
 class PolicyChange(ToolAnswer):
-    """What the plant does with bids, before and after; the change itself is a plan."""
+    """Orders in force before and after a policy change, and the plan that makes the change."""
 
     zone: Name | None = None
     policy: str = ""

@@ -1,4 +1,4 @@
-"""Alerts and verdicts of the guard, as answers of tools and REST."""
+"""Alerts and verdicts of the guard: answers of tools and of the REST interface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_server.answers.sanitize import Name, Real, Text
 
 
 class AlertLine(SanitizedModel):
-    """One episode."""
+    """One alert episode."""
 
     zone: Name
     alert_id: Name
@@ -25,9 +25,9 @@ class AlertLine(SanitizedModel):
     ended_at: datetime | None
     lasts: bool
     effect: str
-    action: Text | None = Field(description="what a person does about it")
+    action: Text | None = Field(description="recommended action")
     text: Text
-    owner: Name = Field(description="whose it is, by the alert rules")
+    owner: Name = Field(description="owner by the alert rules")
     acknowledged_by: Name | None
     acknowledged_at: datetime | None
     silenced_until: datetime | None
@@ -35,16 +35,16 @@ class AlertLine(SanitizedModel):
 
 
 class AlertPage(ToolAnswer):
-    """Alerts, the newest first."""
+    """Alerts, newest first."""
 
     alerts: list[AlertLine] = Field(default=[])
     total: int = 0
     truncated: bool = False
-    page: Text | None = Field(default=None, description="link for people")
+    page: Text | None = Field(default=None, description="link to the page")
 
 
 class Anomaly(SanitizedModel):
-    """One verdict of the guard on data that it does not believe."""
+    """One verdict of the guard on data that it flagged."""
 
     zone: Name
     cause: str = Field(description="sensor_fault, attack_forged, attack_replayed, attack_frozen or regime_change")
@@ -54,14 +54,14 @@ class Anomaly(SanitizedModel):
     effect: str
     measured: Real | None
     used: Real | None
-    score: Real | None = Field(description="powers of ten of false episodes a week")
+    score: Real | None = Field(description="-log10 of the false episodes per week on clean data")
     evidence: dict[str, Real]
     slots: int | None
     moved_mwh: Real | None = Field(description="net load that was replaced")
 
 
 class AnomalyPage(ToolAnswer):
-    """Verdicts of the guard, the newest first."""
+    """Verdicts of the guard, newest first."""
 
     anomalies: list[Anomaly] = Field(default=[])
     total: int = 0

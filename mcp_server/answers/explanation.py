@@ -23,7 +23,7 @@ class ExplainedSetpoint(SanitizedModel):
 
 
 class WhyNot(SanitizedModel):
-    """What another first step would have cost, by solving again with it forced."""
+    """Cost of another first step: the problem solved again with this step fixed."""
 
     asset_id: Name
     power_mw: Real = Field(description="within physical limits")
@@ -31,26 +31,26 @@ class WhyNot(SanitizedModel):
         description="expected, as the plant weighs it (penalties by its service factor); 0: the same cost"
     )
     items: dict[str, Real] = Field(
-        description="what makes up extra_cost over the look-ahead; priority: the service factor on penalties; "
-        "flexibility: power lost to answer what is not expected"
+        description="parts of extra_cost over the look-ahead; priority: the service factor on penalties; "
+        "flexibility: less power to react to unexpected net load"
     )
     notes: list[Text]
 
 
 class DecisionExplanation(ToolAnswer):
-    """Why the plant decided as it did."""
+    """Explanation of one dispatch decision."""
 
     zone: Name | None = None
     decision_id: Name | None = None
-    slot: datetime | None = Field(default=None, description="the closed slot it follows")
+    slot: datetime | None = Field(default=None, description="the closed slot that it is based on")
     for_slot: datetime | None = None
     engine: str = ""
     binding: Text | None = Field(default=None, description="binding limit of the first slot")
-    story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
+    story: list[Text] = Field(default=[], description="the decision in sentences, most important first")
     setpoints: list[ExplainedSetpoint] = Field(default=[])
     currency: str = ""
     costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
-    alternatives: dict[str, Real] = Field(default={}, description="extra cost of the batteries' alternatives")
+    alternatives: dict[str, Real] = Field(default={}, description="extra cost of other first steps of the batteries")
     water_value_per_mwh: dict[str, Real] = Field(default={})
     power_worth_per_mwh: Real | None = None
     grid_mw_before: Real | None = None
@@ -61,4 +61,4 @@ class DecisionExplanation(ToolAnswer):
     orders: list[Text] = Field(default=[])
     notes: list[Text] = Field(default=[])
     why_not: WhyNot | None = None
-    page: Text | None = Field(default=None, description="link for people")
+    page: Text | None = Field(default=None, description="link to the page")

@@ -1,4 +1,4 @@
-"""Looks of the grid agent, read from its transcript in the audit."""
+"""Looks (assessments of a zone) of the grid agent, read from its transcript in the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_server.answers.sanitize import Name, Real, Text
 
 
 class RiskLine(SanitizedModel):
-    """One risk of a look; ``money`` is the expected loss if nothing is done, null where it is unknown."""
+    """One risk of a look; ``money`` is the expected loss if nothing is done, null if unknown."""
 
     key: Name
     text: Text
@@ -19,7 +19,7 @@ class RiskLine(SanitizedModel):
 
 
 class LookStep(SanitizedModel):
-    """One step of a look: a call with its answer in short, or a message between agent and model."""
+    """One step of a look: a call with a summary of its answer, or a message between agent and model."""
 
     at: datetime
     act: str = Field(description="start, call, message or end")
@@ -28,7 +28,7 @@ class LookStep(SanitizedModel):
 
 
 class LookLine(SanitizedModel):
-    """One look: what it came to, and on request every step."""
+    """One look with its result, and on request every step."""
 
     look_id: Name
     zone: Name
@@ -44,7 +44,7 @@ class LookLine(SanitizedModel):
 
 
 class LookPage(ToolAnswer):
-    """Looks, the newest first."""
+    """Looks, newest first."""
 
     looks: list[LookLine] = Field(default=[])
     total: int = 0

@@ -1,4 +1,4 @@
-"""Orders with their states, as answers of tools, REST and the page."""
+"""Orders with their states: answers of tools, of the REST interface and of the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_server.answers.sanitize import Name, Real, Text
 
 
 class LifeStep(SanitizedModel):
-    """One state of an order; ``at`` is the run's clock."""
+    """One state of an order; ``at`` is in run time."""
 
     stage: str
     at: datetime
@@ -19,7 +19,7 @@ class LifeStep(SanitizedModel):
 
 
 class OrderLine(SanitizedModel):
-    """One order: what it asks, where it stands, and how it came there."""
+    """One order: its request, its current state and its past states."""
 
     zone: Name
     order_id: Name
@@ -35,15 +35,15 @@ class OrderLine(SanitizedModel):
     stage: str = Field(description="sent, accepted, waiting, acting, clamped, done, expired, refused or withdrawn")
     stage_reason: Text | None
     ended: bool
-    moved_mwh: Real | None = Field(description="against what the plant would have done itself")
-    lost: Real | None = Field(description="money, likewise; < 0: gained")
+    moved_mwh: Real | None = Field(description="relative to the plant's own dispatch")
+    lost: Real | None = Field(description="money, relative to the plant's own dispatch; < 0: gain")
     life: list[LifeStep]
 
 
 class OrderPage(ToolAnswer):
-    """Orders, the newest first."""
+    """Orders, newest first."""
 
     orders: list[OrderLine] = Field(default=[])
     total: int = 0
     truncated: bool = False
-    page: Text | None = Field(default=None, description="link for people")
+    page: Text | None = Field(default=None, description="link to the page")

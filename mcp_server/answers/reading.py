@@ -1,7 +1,7 @@
 """Answers of the reading tools: one object per tool, with units in the names.
 
 Power is positive into the grid (discharge, generation), negative out of it (charge). Times are ISO 8601 UTC; a slot is
-named by its start. Missing is null. ``as_of`` is the end of the newest closed slot that the answer knows of.
+identified by its start. Missing values are null. ``as_of`` is the end of the newest closed slot in the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Points = list[list[Any]]
 
 
 class SanitizedModel(BaseModel):
-    """Any part of an answer: text in it is inert, wherever it comes from."""
+    """Part of an answer. All text in it is cleaned by ``inert``, because it may come from devices."""
 
     @model_validator(mode="before")
     @classmethod
@@ -29,7 +29,7 @@ class SanitizedModel(BaseModel):
 
 
 class ToolAnswer(SanitizedModel):
-    """What all answers share."""
+    """Fields that all answers have."""
 
     as_of: datetime | None = None
     hint: Text | None = None
@@ -37,7 +37,7 @@ class ToolAnswer(SanitizedModel):
 
 
 class ZoneNow(SanitizedModel):
-    """One zone at its newest closed slot."""
+    """State of one zone at its newest closed slot."""
 
     zone: Name
     slot: datetime | None
@@ -59,21 +59,21 @@ class ZoneNow(SanitizedModel):
     battery_energy_mwh: Real | None
     assets: int
     assets_unavailable: int
-    next_power_mw: Real | None = Field(description="planned for the slot after")
+    next_power_mw: Real | None = Field(description="planned for the next slot")
     next_net_load_mw: Real | None
     forecast_source: Name | None
     pnl_24h: Real | None
     alerts_24h: int = Field(description="warning or critical")
     last_alert: Text | None
-    alerts_open: int = Field(default=0, description="that nobody has acknowledged")
+    alerts_open: int = Field(default=0, description="not acknowledged")
     holds: list[Text] = []
     orders_in_force: list[Name] = []
-    orders_losing: list[Text] = Field(default=[], description="orders in force that cost money so far")
-    plans_waiting: list[Name] = Field(default=[], description="for approval, or to be executed")
+    orders_losing: list[Text] = Field(default=[], description="orders in force with a loss so far")
+    plans_waiting: list[Name] = Field(default=[], description="waiting for approval or execution")
 
 
 class Overview(ToolAnswer):
-    """The plant now."""
+    """Current state of the plant."""
 
     clock: str | None = Field(default=None, description="live, replay with its speed, or a stored run")
     zones: list[ZoneNow] = []
@@ -82,11 +82,11 @@ class Overview(ToolAnswer):
     max_lag: int | None = None
     dead_letters: int = 0
     truncated: bool = False
-    page: Text | None = Field(default=None, description="link for people")
+    page: Text | None = Field(default=None, description="link to the page")
 
 
 class AssetLine(SanitizedModel):
-    """One asset, in short."""
+    """Summary of one asset."""
 
     asset_id: Name
     zone: Name
@@ -101,7 +101,7 @@ class AssetLine(SanitizedModel):
 
 
 class AssetPage(ToolAnswer):
-    """Assets in the order of zone and id."""
+    """Assets, ordered by zone and by their order in the fleet file."""
 
     assets: list[AssetLine] = []
     total: int = 0
@@ -110,7 +110,7 @@ class AssetPage(ToolAnswer):
 
 
 class AssetDetail(ToolAnswer):
-    """One asset in full."""
+    """Details of one asset."""
 
     asset: AssetLine | None = None
     limits: dict[str, Any] = Field(default={}, description="from the fleet file")
@@ -120,7 +120,7 @@ class AssetDetail(ToolAnswer):
     setpoint_slot: datetime | None = None
     setpoint_reason: Text | None = None
     decision_id: Name | None = None
-    curve: list[tuple[Real, Real]] = Field(default=[], description="(seen net load MW, power MW) inside the slot")
+    curve: list[tuple[Real, Real]] = Field(default=[], description="(measured net load MW, power MW) in the slot")
     discharged_mwh_24h: Real | None = None
     charged_mwh_24h: Real | None = None
     pnl_24h: Real | None = None
@@ -128,7 +128,7 @@ class AssetDetail(ToolAnswer):
 
 
 class Stats(SanitizedModel):
-    """One column of a series over the whole window."""
+    """Statistics of one column of a series over the whole window."""
 
     column: Name
     slots: int
@@ -154,7 +154,7 @@ class SeriesAnswer(ToolAnswer):
 
 
 class SkillFigures(SanitizedModel):
-    """How good past forecasts turned out at one horizon."""
+    """Accuracy of past forecasts at one horizon."""
 
     zone: Name
     target: str
@@ -184,7 +184,7 @@ class ForecastAnswer(ToolAnswer):
 
 
 class FeaturesAnswer(ToolAnswer):
-    """Features of one slot; ``inputs`` are (series or feature, signed channels, value at the slot)."""
+    """Model features of one slot; ``features`` and the lists in ``history`` are rows."""
 
     zone: Name | None = None
     slot: datetime | None = None
@@ -198,7 +198,7 @@ class FeaturesAnswer(ToolAnswer):
 
 
 class RampStep(SanitizedModel):
-    """The expected change of net load over one step, which has a forecast of its own."""
+    """Expected change of net load over one step. Each step has its own forecast."""
 
     at: datetime
     horizon_min: int
@@ -211,10 +211,10 @@ class RampStep(SanitizedModel):
 
 
 class Ramp(ToolAnswer):
-    """The ramp of net load that is coming, in the region's MW; positive means more demand to cover.
+    """The next ramp of the region's net load, MW; positive means more demand to cover.
 
-    ``large_ramp_mw``: size up to the horizon that only a tenth of six weeks' changes over as long reach. ``steps``:
-    rows of ``columns``, one per step of 24 h; ``steepest``: those with the largest median change per minute.
+    ``large_ramp_mw``: size that 10 % of the changes over the same horizon reached in the last six weeks. ``steps``:
+    rows of ``columns``, one for each step of 24 h. ``steepest``: the steps with the largest median change per minute.
     """
 
     zone: Name | None = None
@@ -258,7 +258,7 @@ class MoneyFigures(SanitizedModel):
 
 
 class Captured(SanitizedModel):
-    """A battery's trading against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
+    """Trading of a battery against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
 
     asset_id: Name
     currency: str
@@ -267,13 +267,13 @@ class Captured(SanitizedModel):
     perfect: Real = Field(description="value under perfect foresight")
     capture_pct: Real | None
     lost: dict[str, Real] = Field(
-        description="to forecast, constraint (limits, grid service, physics), latency (old or missing bids), hold "
-        "(orders); negative: a gain"
+        description="by cause: forecast, constraint (limits, grid service, physics), latency (old or missing bids), "
+        "hold (orders); negative: a gain"
     )
 
 
 class Performance(ToolAnswer):
-    """Money by group, and forecast skill."""
+    """Settled money by group, and forecast skill."""
 
     window: str | None = None
     by: str = ""
@@ -298,11 +298,11 @@ class WorkerHealth(SanitizedModel):
 
 
 class Readiness(SanitizedModel):
-    """How far one zone is through the chain, and what its forecasts rest on."""
+    """Progress of one zone through the pipeline, and the source of its forecasts."""
 
     zone: Name
     newest: dict[str, datetime | None] = Field(description="newest time by table")
-    behind: list[str] = Field(description="tables that miss the newest slot")
+    behind: list[str] = Field(description="tables without the newest slot")
     forecast_source: Name | None
     model_id: Name | None
     bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
@@ -312,7 +312,7 @@ class Readiness(SanitizedModel):
 
 
 class DeadLetters(SanitizedModel):
-    """Dead letters of one kind among the newest."""
+    """Recent dead letters of one topic and reason."""
 
     topic: Name
     reason: Name
@@ -349,7 +349,7 @@ class TopicPeek(ToolAnswer):
 
     topic: str = ""
     records: list[Peeked] = []
-    rpk: str | None = Field(default=None, description="the same with rpk")
+    rpk: str | None = Field(default=None, description="equivalent rpk command")
     truncated: bool = False
 
 
@@ -365,7 +365,7 @@ class BacktestRun(SanitizedModel):
 
 
 class BacktestDone(ToolAnswer):
-    """A policy on stored days, against no action and perfect foresight."""
+    """Result of a policy on stored days, against no action and perfect foresight."""
 
     run_id: Name | None = None
     zone: Name | None = None
@@ -373,7 +373,7 @@ class BacktestDone(ToolAnswer):
     window: str | None = None
     slots: int = 0
     currency: str = ""
-    value: Real | None = Field(default=None, description="money better than no action")
-    score: Real | None = Field(default=None, description="0 no action, 100 perfect foresight")
+    value: Real | None = Field(default=None, description="gain over no action")
+    score: Real | None = Field(default=None, description="0: no action, 100: perfect foresight")
     runs: list[BacktestRun] = []
-    report: str | None = Field(default=None, description="resource with the report")
+    report: str | None = Field(default=None, description="URI of the report")

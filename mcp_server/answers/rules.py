@@ -21,14 +21,14 @@ class RuleFound(SanitizedModel):
     version: Text
     effective: date | None
     page: int | None
-    score: Real = Field(description="0-1: share of the question that the clause speaks of")
-    check: str | None = Field(description="the check of a plan that applies it")
+    score: Real = Field(description="0-1: share of the question that the clause covers")
+    check: str | None = Field(description="the plan check that applies it")
 
 
 class Rules(ToolAnswer):
-    """Clauses that answer a question, best first; none where none supports an answer. The cited text binds."""
+    """Clauses that answer a question, best first; empty if no clause supports an answer. The cited text is binding."""
 
     query: Text = ""
     supported: bool = False
-    support: Real = Field(default=0.0, description="0-1, of the best clause, quoted or not")
+    support: Real = Field(default=0.0, description="0-1, of the best clause, even if not quoted")
     rules: list[RuleFound] = Field(default=[])

@@ -1,7 +1,7 @@
-"""Text and values that come from telemetry, made harmless and small before a model reads them.
+"""Cleans and shortens text and values that come from telemetry, before a model reads them.
 
-Names, alarm texts and broken records are written by others. They are data: control characters, invisible characters
-and overlong text are taken out, so they can neither break an answer apart nor crowd it out.
+Devices and other systems write names, alarm texts and broken records. Control characters, invisible characters and
+text over the limit are removed, so this text can neither change the structure of an answer nor fill it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def plain(text: str, limit: int = TEXT_CHARS) -> str:
 
 
 def inert(value: Any) -> Any:
-    """Return a value of builtins with every text in it on one line and without control or invisible characters."""
+    """Return a value of builtins with each text in it on one line, without control or invisible characters."""
     if isinstance(value, str):
         return plain_line(value)
     if isinstance(value, list | tuple):
@@ -39,7 +39,13 @@ def inert(value: Any) -> Any:
 
 
 def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
-    """Return a decoded JSON value with long lists, long texts and deep nesting cut; each cut says what is missing."""
+    """Return a decoded JSON value with long lists, long texts and deep nesting cut; each cut is marked.
+
+    Args:
+        value: The value.
+        items: Most items of a list.
+        depth: Deepest nesting.
+    """
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, list | tuple):
@@ -64,14 +70,14 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-"""A short name that others may have chosen."""
+"""A short name that may come from a device or another system."""
 
 Text = Annotated[str, AfterValidator(plain)]
-"""A sentence that others may have written."""
+"""A text that may come from a device or another system."""
 
 
 def brief(value: float) -> float:
-    """Return a number to four decimals, a smaller one to four digits, so a home's watts stay.
+    """Return a number rounded to four decimals; below 0.1 to four significant digits, so a home's watts remain.
 
     >>> brief(31234.56789), brief(0.00312345), brief(-0.0)
     (31234.5679, 0.003123, 0.0)
@@ -82,4 +88,4 @@ def brief(value: float) -> float:
 
 
 Real = Annotated[float, AfterValidator(brief)]
-"""A number as it is shown: further digits cost the reader and say nothing."""
+"""A number, rounded for display by ``brief``."""

@@ -1,1 +1,1 @@
-"""The read side: one module per question."""
+"""Queries of the MCP server: one module for each kind of question."""

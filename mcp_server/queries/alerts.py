@@ -1,4 +1,4 @@
-"""Alerts as episodes, and the verdicts of the guard."""
+"""Queries for alert episodes and for verdicts of the guard."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def get_alerts(
     is_open: bool = False,
     limit: int = 20,
 ) -> AlertPage:
-    """Return alerts, the newest first; without a severity warnings and critical ones, not the notes.
+    """Return alerts, newest first.
 
     Args:
         context: The run.
         zone: One zone; None: every zone.
-        since: From then on; by default the last 7 days of the run, or with ``is_open`` all of it.
-        severity: Only these.
+        since: Start of the period; None: the last 7 days of the run, or with ``is_open`` all of it.
+        severity: Only this severity; None: warning and critical.
         is_open: Only episodes that have not ended.
-        limit: Most alerts to return.
+        limit: Maximum number of alerts.
 
     Raises:
-        QuestionError: There is no such zone.
+        QuestionError: The zone is unknown.
     """
     severities = (severity,) if severity else ("warning", "critical")
     rows = _rows(context, zone, since, OPEN_EPISODES if is_open else None)
@@ -63,16 +63,16 @@ def get_alerts(
 def get_anomalies(
     context: ReadContext, zone: str | None = None, since: datetime | None = None, *, limit: int = 20
 ) -> AnomalyPage:
-    """Return what the guard did not believe, the newest first, with its evidence.
+    """Return the verdicts of the guard with their evidence, newest first.
 
     Args:
         context: The run.
         zone: One zone; None: every zone.
-        since: From then on; by default the last 7 days of the run.
-        limit: Most alerts to return.
+        since: Start of the period; None: the last 7 days of the run.
+        limit: Maximum number of verdicts.
 
     Raises:
-        QuestionError: There is no such zone.
+        QuestionError: The zone is unknown.
     """
     rows = [row for row in _rows(context, zone, since) if row["topic"] == GUARD_TOPIC and row["code"] in CAUSES]
     anomalies = [_anomaly(row) for row in rows]
@@ -93,24 +93,24 @@ def _rows(
     start = utc(since)
     if start is None and as_of is not None and filters is None:
         start = as_of - DEFAULT_SPAN
-    # What is dated after the run's clock is no news of this run.
+    # Rows dated after the run clock belong to an earlier run.
     end = None if as_of is None else as_of + timedelta(days=1)
     return context.store.read(ALERTS, zone=chosen, start=start, end=end, filters=filters, order="desc").dicts()
 
 
 def alert_code(row: Mapping[str, Any]) -> AlertCode:
-    """Return the code of a stored alert."""
+    """Return the code of a stored alert row."""
     return AlertCode(row["code"] or AlertCode.OTHER)
 
 
 def alert_lines(context: ReadContext, rows: list[dict[str, Any]]) -> list[AlertLine]:
-    """Return stored alerts as they are shown: by the rules in force, with what people have done about them."""
+    """Return stored alerts as answers: with the alert rules in force and with acknowledgements and silences."""
     rules, acts, now = load_rules(context.settings.alert_rules), read_acts(context.store), context.now()
     return [alert_line(row, standing_of(row, rules, acts, now)) for row in rows]
 
 
 def alert_line(row: Mapping[str, Any], standing: AlertStanding) -> AlertLine:
-    """Return a stored alert as it is shown, with how it stands with people."""
+    """Return a stored alert as an answer, with its acknowledgement, silence, maintenance and owner."""
     code = alert_code(row)
     return AlertLine(
         zone=row["zone"],

@@ -1,4 +1,4 @@
-"""Assets: list, limits, last delivery and plan."""
+"""Queries for assets: list, limits, last delivery and plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STALE_SLOTS = 2
 
 @dataclass(frozen=True, slots=True)
 class FleetRows:
-    """The newest rows of a zone's assets: delivered at ``slot``, and setpoints for ``next_slot``, by asset id."""
+    """The newest rows of a zone's assets by asset id: delivery in ``slot``, and setpoints for ``next_slot``."""
 
     slot: datetime | None
     delivered: dict[str, dict[str, Any]]
@@ -29,14 +29,14 @@ class FleetRows:
     setpoints: dict[str, dict[str, Any]]
 
     def planned(self, asset_id: str) -> float | None:
-        """Return the planned power, None where nothing is planned beyond what is delivered already."""
+        """Return the planned power (MW), None if there is no setpoint after the delivered slot."""
         row = self.setpoints.get(asset_id)
         is_ahead = self.slot is None or (self.next_slot is not None and self.next_slot > self.slot)
         return row["power_mw"] if row is not None and is_ahead else None
 
 
 def fleet_rows(context: ReadContext, zone: str) -> FleetRows:
-    """Read the newest asset and setpoint rows of a zone; of several revisions the last one holds."""
+    """Read the newest asset and setpoint rows of a zone; the last revision replaces earlier ones."""
     delivered = context.store.latest(ASSETS, zone).dicts()
     setpoints: dict[str, dict[str, Any]] = {}
     for row in context.store.latest(SETPOINTS, zone).dicts():
@@ -52,7 +52,7 @@ def fleet_rows(context: ReadContext, zone: str) -> FleetRows:
 
 
 def asset_lines(context: ReadContext, zone: str) -> list[AssetLine]:
-    """Return the assets of a zone: those of the fleet file in its order, then others that the store knows."""
+    """Return the assets of a zone: first those of the fleet file in its order, then others of the store."""
     config = context.config(zone)
     configured = {} if config is None else {asset.asset_id: asset for asset in config.assets}
     rows = fleet_rows(context, zone)
@@ -84,15 +84,15 @@ def asset_lines(context: ReadContext, zone: str) -> list[AssetLine]:
 def list_assets(
     context: ReadContext, zone: str | None, kind: str | None, state: str | None, limit: int, cursor: str | None
 ) -> AssetPage:
-    """Return assets in the order of zone and fleet file, a page at a time.
+    """Return one page of the assets, ordered by zone and by the fleet file.
 
     Args:
         context: Store, fleet and clock of the run.
         zone: Name of the zone; None: all.
         kind: Only this type of asset.
         state: Only assets in this state.
-        limit: Most assets of a page.
-        cursor: From the page before; None: the first page.
+        limit: Maximum number of assets of a page.
+        cursor: ``next_cursor`` of the previous page; None: the first page.
 
     Raises:
         QuestionError: Zone or cursor is unknown.
@@ -118,10 +118,10 @@ def list_assets(
 
 
 def get_asset(context: ReadContext, asset_id: str) -> AssetDetail:
-    """Return one asset: limits, what it did last, its setpoint with the reason, energy and money of the last 24 h.
+    """Return one asset: limits, last delivery, setpoint with its reason, energy and money of the last 24 h.
 
     Raises:
-        QuestionError: There is no such asset.
+        QuestionError: The asset is unknown.
     """
     zone = _zone_of(context, asset_id)
     if zone is None:
@@ -216,4 +216,4 @@ def _offset(cursor: str | None) -> int:
 
 
 def _bad_cursor() -> int:
-    raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over")
+    raise QuestionError("the cursor is not valid", hint="leave cursor out to start at the first page")

@@ -1,4 +1,4 @@
-"""Stored days under another policy: replays the log of the plant through the plant."""
+"""Backtests of another policy on stored days: they replay the stored log through the plant's reducers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_PERIOD = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class BacktestCase:
-    """Stored days, the zone as the plant shall have it, and how many slots of the window have no decision."""
+    """Input of a backtest: stored days, the changed zone, and the number of slots without a decision."""
 
     days: StoredDays
     zone: Zone
@@ -43,19 +43,19 @@ def open_case(
     hedge: float | None,
     service_factor: float | None,
 ) -> BacktestCase:
-    """Read what a backtest runs on.
+    """Read the input of a backtest.
 
     Args:
         context: Store and fleet of the run.
-        policy: What the plant weighs.
-        zone: Its name; None: the only one.
-        start: Start of the first slot to settle; None: as many slots before ``end`` as three days hold, at most 700.
-        end: End of the last slot, exclusive; None: the newest.
-        hedge: In place of the zone's; None: as the bids have it.
-        service_factor: In place of the zone's.
+        policy: Policy of the plant: ``joint``, ``grid_only`` or ``trade_only``.
+        zone: Name of the zone; None if there is only one.
+        start: Start of the first slot to settle; None: three days before ``end``, at most 700 slots.
+        end: End of the last slot, exclusive; None: the end of the newest slot.
+        hedge: Replaces the hedge of the bids; None keeps it.
+        service_factor: Replaces the service factor of the zone; None keeps it.
 
     Raises:
-        QuestionError: Zone or window is unusable, or there are too few or too many slots.
+        QuestionError: The zone is unknown, the window is empty, or it has too few or too many slots.
     """
     chosen = context.choose(zone)
     as_of = context.as_of(chosen) if chosen is not None else None
@@ -83,14 +83,14 @@ def open_case(
 def finish(
     context: ReadContext, case: BacktestCase, deliveries: Deliveries, run_id: str, reports: Reports
 ) -> BacktestDone:
-    """Return the result against no action and perfect foresight on the same actuals, and keep its report.
+    """Return the result against no action and perfect foresight on the same actual values, and store its report.
 
     Args:
         context: Store, fleet and clock of the run.
         case: Zone, days and policy.
         deliveries: What the plant delivered.
         run_id: Id of the backtest.
-        reports: Keeps the report.
+        reports: Stores the report.
     """
     days, zone = case.days, case.days.zone
     runs = settled(days, case.policy, deliveries)
@@ -120,7 +120,7 @@ def finish(
 
 
 def report_text(result: BacktestDone) -> str:
-    """Return a backtest as Markdown."""
+    """Return the report of a backtest as Markdown."""
     lines = [
         f"# Backtest {result.run_id}: {result.policy} in {result.zone}",
         "",
@@ -139,7 +139,7 @@ def report_text(result: BacktestDone) -> str:
     lines += [
         "",
         *result.warnings,
-        "Energy left in store counts as income. All runs are settled on the same actual net load and prices.",
+        "Stored energy at the end counts as income. All runs are settled on the same actual net load and prices.",
     ]
     return "\n".join(lines) + "\n"
 

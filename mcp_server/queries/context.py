@@ -1,4 +1,4 @@
-"""The read context of all questions: store, fleet and clock, with their common rules."""
+"""The read context of all queries: store, fleet and clock."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ DEFAULT_WINDOW = timedelta(hours=24)
 
 
 class QuestionError(VppError):
-    """The question cannot be answered as it was asked; the hint says how to ask it."""
+    """The arguments of a query are not valid; the hint names valid ones."""
 
 
 class UnknownNameError(QuestionError):
-    """The question names what is not there."""
+    """A query names an object that does not exist."""
 
 
 @dataclass(frozen=True)
 class ReadContext:
-    """The store of one run and what is needed to read it.
+    """Store, settings and clock of one run.
 
     Attributes:
         settings: The settings of this process.
         store: The store, opened for reading.
-        now: The wall clock, used for ages alone and never for what is shown as data.
+        now: The wall clock. It is only used for ages, never for times of data.
     """
 
     settings: Settings
@@ -48,11 +48,11 @@ class ReadContext:
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet as the run has it: what `vpp up` fitted to its source, else the file of the settings."""
+        """The fleet of the run: the file that `vpp up` fitted to its source, else the file of the settings."""
         return fleet_in_force(self.settings)
 
     def config(self, zone: str) -> Zone | None:
-        """Return how a zone is set up, or None where no file says."""
+        """Return the configuration of a zone, None if no file has it."""
         return zone_in_force(self.settings, zone)
 
     def newest(self, table: Table = TELEMETRY) -> dict[str, datetime]:
@@ -60,14 +60,14 @@ class ReadContext:
         return dict(sorted(self.store.latest(table, columns=("zone", table.time)).values))
 
     def zones(self) -> list[str]:
-        """Return the zones that have data or stand in the user's fleet file, sorted."""
+        """Return the sorted names of all zones that have data or are in the user's fleet file."""
         return sorted({*self.newest(), *(zone.zone for zone in self.fleet.zones)})
 
     def choose(self, zone: str | None) -> str | None:
-        """Return the zone of a question, or None where there is no zone at all.
+        """Return the zone of a query, None if there are no zones.
 
         Raises:
-            QuestionError: The name is unknown, or none was given and there are several.
+            QuestionError: The name is unknown, or it is None and there are several zones.
         """
         zones = self.zones()
         if zone is None:
@@ -79,7 +79,7 @@ class ReadContext:
         raise UnknownNameError(f"there is no zone {zone!r}", hint=nearest_hint(zone, zones))
 
     def step_min(self, zone: str) -> int:
-        """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""
+        """Return the slot length in minutes: the distance of the two newest slots, else the fleet file's."""
         length = slot_length(self.store, zone, self._configured_step(zone))
         return max(round(length.total_seconds() / 60), 1)
 
@@ -88,56 +88,56 @@ class ReadContext:
         return None if config is None else config.step.delta
 
     def as_of(self, zone: str | None = None) -> datetime | None:
-        """Return the end of the newest closed slot, of one zone or of all; None where there is none."""
+        """Return the end of the newest closed slot of one zone or of all zones, None if there is none."""
         if zone is None:
             newest = self.newest()
             zone = max(newest, key=lambda name: newest[name], default=None)
         return None if zone is None else run_clock(self.store, zone, self._configured_step(zone))
 
     def time_zone(self, zone: str) -> str:
-        """Return the local time of a zone, UTC where no file says."""
+        """Return the time zone of a zone, UTC if no file has it."""
         config = self.config(zone)
         return "UTC" if config is None else config.time_zone
 
     def page_link(self, screen: str, zone: str | None, at: datetime | None = None) -> str:
-        """Return the address of a screen of the operator's page, at a past moment where one is given."""
+        """Return the URL of a screen of the operator's page; ``at`` selects a past moment."""
         parameters = {"screen": screen, "zone": zone, "at": None if at is None else iso(at)}
         query = urlencode({name: value for name, value in parameters.items() if value})
         page = read_page(self.settings)
         return f"{page_address(self.settings.page) if page is None else page.address}/?{query}"
 
     def currency(self, zone: str) -> str:
-        """Return the currency of a zone's money, empty where it is unknown."""
+        """Return the currency of a zone, empty if it is unknown."""
         config = self.config(zone)
         return "" if config is None else config.market.currency
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The effective period ``[start, end)`` of an answer, and what was assumed to get there."""
+    """The effective period ``[start, end)`` of an answer, with the assumptions behind it."""
 
     start: datetime
     end: datetime
     notes: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return it as ``start/end``."""
+        """Return the period as ``start/end``."""
         return f"{iso(self.start)}/{iso(self.end)}"
 
 
 def period(
     as_of: datetime, start: datetime | None, end: datetime | None, *, default: timedelta = DEFAULT_WINDOW
 ) -> Period:
-    """Return the period of a question; ``as_of`` ends it where no end is given.
+    """Return the effective period of a query.
 
     Args:
-        as_of: End of the period where the question names none.
+        as_of: End of the period if ``end`` is None.
         start: First slot, inclusive; None: a default window before ``end``.
         end: Last slot, exclusive; None: up to the newest slot.
-        default: Length of the period where the question names none.
+        default: Length of the period if ``start`` is None.
 
     Raises:
-        QuestionError: It ends before it starts.
+        QuestionError: The start is not before the end.
     """
     notes = []
     for name, text in (("start", start), ("end", end)):
@@ -155,10 +155,10 @@ def period(
 
 
 def utc(instant: datetime | None) -> datetime | None:
-    """Return ``instant`` in UTC; a time without an offset is taken as UTC.
+    """Return ``instant`` in UTC; a time without an offset is read as UTC.
 
     Raises:
-        QuestionError: It is outside the calendar that messages and stores hold.
+        QuestionError: The time is outside the calendar of messages and stores.
     """
     if instant is None:
         return None

@@ -1,4 +1,4 @@
-"""Explains a decision from its own record; answers "why not" by solving it again."""
+"""Explains a decision from its record; prices another first step by solving the recorded problem again."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def explain_decision(
     why_not_asset: str | None,
     why_not_mw: float | None,
 ) -> DecisionExplanation:
-    """Explain one decision: by its id, else the one for the slot that holds ``at``, else the newest.
+    """Explain one decision: by its id, else the decision for the slot at ``at``, else the newest.
 
     Args:
         context: Store, fleet and clock of the run.
-        zone: Zone, where there are several.
+        zone: Name of the zone; None if there is only one.
         decision_id: Id of a decision.
-        at: A time inside the slot that was decided.
-        why_not_asset: Asset whose other first step is to be priced.
-        why_not_mw: That step's power (MW, positive into the grid).
+        at: A time in the decided slot.
+        why_not_asset: Asset whose first step is replaced and priced.
+        why_not_mw: Power of this first step (MW, positive into the grid).
 
     Raises:
         QuestionError: Zone, decision or asset is unknown.
@@ -51,7 +51,7 @@ def explain_decision(
     explanation = _explained(context, chosen, decision)
     if why_not_asset is not None:
         if why_not_mw is None:
-            raise QuestionError("which power instead?", hint="give why_not_mw with why_not_asset")
+            raise QuestionError("why_not_mw is missing", hint="give why_not_mw with why_not_asset")
         explanation.why_not, reason = _why_not(context, chosen, decision, why_not_asset, why_not_mw)
         explanation.warnings += [reason] if reason else []
     return explanation
@@ -116,7 +116,7 @@ def _setpoints(context: ReadContext, decision: Decision) -> list[ExplainedSetpoi
 def _why_not(
     context: ReadContext, zone: str, decision: Decision, asset_id: str, power_mw: float
 ) -> tuple[WhyNot | None, str | None]:
-    from agents.plant.recompute import why_not  # loads the solver, which no other question needs
+    from agents.plant.recompute import why_not  # loads the solver, which no other query needs
 
     config = context.config(zone)
     if config is None or asset_id not in {asset.asset_id for asset in config.assets}:

@@ -1,4 +1,4 @@
-"""The features of a slot: value, unit and inputs, as trained and as served."""
+"""Queries for model features of a slot: value, unit and inputs, as trained and as served."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LATEST = "latest"
 
 
 def features_at(context: ReadContext, zone: str, time: str) -> FeaturesAnswer:
-    """Return the features of the slot that holds a time, written as ISO 8601 or ``latest``.
+    """Return the features of the slot at a time, written in ISO 8601 or as ``latest``.
 
     Raises:
-        QuestionError: The zone is unknown, or the text is no time.
+        QuestionError: The zone is unknown, or the time cannot be read.
     """
     try:
         at = None if time == LATEST else datetime.fromisoformat(time)
     except ValueError as error:
-        raise QuestionError(f"{time!r} is no time", hint="write 2022-01-31T18:30Z, or latest") from error
+        raise QuestionError(f"{time!r} is not a time", hint="write 2022-01-31T18:30Z, or latest") from error
     return get_features(context, zone, at, None, None, 0)
 
 
@@ -37,19 +37,19 @@ def get_features(
     horizon_min: int | None,
     history_slots: int,
 ) -> FeaturesAnswer:
-    """Return features of the slot that holds ``at``, else of the newest closed one.
+    """Return features of the slot at ``at``, or of the newest closed slot.
 
     Args:
-        context: Reads the plant.
-        zone: Zone, where there are several.
-        at: A time in the slot.
-        names: Words that a feature's name must contain, one of them; None: all features.
-        horizon_min: Minutes ahead, for features of a target; None: one step.
-        history_slots: How many slots up to this one to return values of.
+        context: Store, fleet and clock of the run.
+        zone: Name of the zone; None if there is only one.
+        at: A time in the slot; None: the newest closed slot.
+        names: Parts of feature names; a feature is returned if its name contains one of them. None: all features.
+        horizon_min: Horizon in minutes, for features of a target; None: one step.
+        history_slots: Number of slots up to this one with values in ``history``.
 
     Raises:
         QuestionError: The zone is unknown or not configured.
-        DataError: There is no such slot or horizon, or no rows to compute from.
+        DataError: The slot or horizon does not exist, or there are no rows to compute features from.
     """
     from topologies.control.feature_table import feature_table  # loads the models' libraries
 
@@ -58,7 +58,7 @@ def get_features(
         return FeaturesAnswer(hint=NOTHING_YET)
     config = context.config(chosen)
     if config is None:
-        raise UnknownNameError(f"no fleet file says how {chosen} is set up", hint="give its fleet.yaml")
+        raise UnknownNameError(f"no fleet file has zone {chosen}", hint="give its fleet.yaml")
     try:
         answered = feature_table(
             context.settings, context.store, config, utc(at), horizon_min=horizon_min, history_slots=history_slots
@@ -95,5 +95,5 @@ def get_features(
             if feature.name in answered.history
         },
         truncated=len(listed) < len(matching),
-        hint=None if listed else "no feature has such a name; ask without names",
+        hint=None if listed else "no feature name contains these words; leave names out to get all features",
     )

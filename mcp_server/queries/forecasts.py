@@ -1,4 +1,4 @@
-"""The newest forecast in numbers and in words: levels, the next ramp, and the skill of such forecasts."""
+"""Queries for the newest forecast: levels, the next ramp, and the skill of past forecasts."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def get_forecast(
     Args:
         context: Store, fleet and clock of the run.
         target: ``net_load`` or ``price``.
-        zone: Name of the zone; None: the only one.
+        zone: Name of the zone; None if there is only one.
         horizon_h: Longest horizon in hours.
-        all_quantiles: Seven quantiles instead of three.
+        all_quantiles: Whether to return seven quantiles instead of three.
 
     Raises:
         QuestionError: The zone is unknown.
@@ -80,8 +80,8 @@ def get_forecast(
 def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None) -> Ramp:
     """Return the expected change of net load from the observed slot to a horizon, and the steps of a day.
 
-    The change at a horizon is the forecast level minus the observed one, so its quantiles are the level's, shifted. A
-    step, the last one up to the horizon too, has a forecast of its own.
+    The change at a horizon is the forecast level minus the observed level, so its quantiles are those of the level,
+    shifted. The steps between slots have their own forecasts.
 
     Raises:
         QuestionError: The zone is unknown.
@@ -105,7 +105,7 @@ def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None
     if horizon_min not in (None, row["horizon_min"]):
         ramp.warnings.append(f"no forecast for {horizon_min} min; the nearest horizon is {row['horizon_min']} min")
     if ramp.observed_net_load_mw is None:
-        ramp.hint = "net load of the last slot is missing, so the change from it is unknown; see get_pipeline_health"
+        ramp.hint = "net load of the last slot is missing, so the change is unknown; see get_pipeline_health"
         return ramp
     _describe(context, chosen, ramp, row, rows)
     return ramp
@@ -114,13 +114,13 @@ def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None
 def some_skills(
     context: ReadContext, zone: str, *, target: str | None = None, until: datetime | None = None
 ) -> list[SkillFigures]:
-    """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest.
+    """Return the newest live scores by target at up to four horizons, shortest to longest.
 
     Args:
         context: Store, fleet and clock of the run.
         zone: Name of the zone.
         target: ``net_load`` or ``price``; None: both.
-        until: Scores up to this time; None: the newest.
+        until: Latest time of a score; None: no limit.
     """
     filters = None if target is None else {"target": target}
     if until is None:
@@ -164,12 +164,12 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     ramp.meaning = {
         "up": "net load rises: more demand to cover, so discharge or dispatch up (positive power)",
         "down": "net load falls: less demand to cover, so charge or dispatch down (negative power)",
-        "flat": "net load stays: no ramp to cover",
+        "flat": "net load is stable: no ramp to cover",
     }[ramp.direction]
 
 
 def _steps(issued_at: datetime | None, rows: list[dict[str, Any]], limit_mw_per_min: float | None) -> list[RampStep]:
-    """Return the steps that the forecast tells of, in order; a forecast without any gives none."""
+    """Return the steps of a forecast in order; empty if the forecast has no steps."""
     assert issued_at is not None
     steps, before_min = [], 0
     for row in rows:
@@ -220,7 +220,7 @@ def _caveats(context: ReadContext, zone: str, rows: list[dict[str, Any]]) -> lis
 
 
 def _four(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep the shortest, the longest and two horizons between: a shape, not a table."""
+    """Return the rows of the shortest, the longest and two horizons between them."""
     if len(rows) <= 4:
         return rows
     return [rows[round(i * (len(rows) - 1) / 3)] for i in range(4)]

@@ -1,4 +1,4 @@
-"""Health of the pipeline: workers, progress of each zone through the chain, and the basis of its forecasts."""
+"""Queries for pipeline health: workers, progress of each zone, and the source of its forecasts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 
 
 def workers(context: ReadContext, statuses: Mapping[str, dict[str, Any]] | None = None) -> list[WorkerHealth]:
-    """Return every topology with the last status of its worker, one entry per replica.
+    """Return the last status of each topology's worker, one entry per replica.
 
     Args:
         context: The run.
-        statuses: As ``read_status`` returns them; None: they are read.
+        statuses: Statuses as returned by ``read_status``; None reads them.
     """
     statuses = read_status(context.settings) if statuses is None else statuses
     now_s = context.now().timestamp()
@@ -74,7 +74,7 @@ def _state(status: dict[str, Any], now_s: float, quiet: str) -> str:
 
 
 def _is_done(context: ReadContext) -> bool:
-    """Return whether storage has seen the end of every zone on every topic: the run is over, not broken."""
+    """Return whether storage has processed the end of every zone on every topic, that is, the run is complete."""
     try:
         zones = context.newest()
         ended = {(zone, (topic, producer)) for zone, topic, producer in context.store.read(ENDS, columns=ENDS.key)}
@@ -84,12 +84,12 @@ def _is_done(context: ReadContext) -> bool:
 
 
 def get_pipeline_health(context: ReadContext, topology: str | None = None) -> Health:
-    """Return workers, store, each zone's readiness and the newest dead letters.
+    """Return workers, store, readiness of each zone and the newest dead letters.
 
-    A store that does not answer is part of the answer, not an error.
+    An unreachable store is reported in the answer and raises no error.
 
     Raises:
-        QuestionError: There is no such topology.
+        QuestionError: The topology is unknown.
     """
     if topology is not None and topology not in WORKERS:
         raise UnknownNameError(f"there is no topology {topology!r}", hint=nearest_hint(topology, WORKERS))

@@ -1,4 +1,4 @@
-"""The grid agent's looks from the audit, and the report of a shift."""
+"""Queries for the grid agent's looks in the audit log, and the shift report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = {
     "stopped": "reached its limits",
     "failed": "failed",
 }
-"""What a look came to, in words."""
+"""Results of a look as sentence parts, by kind."""
 
 
 def get_looks(
@@ -44,17 +44,17 @@ def get_looks(
     limit: int = 20,
     until: datetime | None = None,
 ) -> LookPage:
-    """Return the agent's looks of the last week of wall time, the newest first; one look comes with all its steps.
+    """Return the agent's looks of the last week of wall time, newest first; a single look has all its steps.
 
     Args:
         context: The run.
         zone: One zone; None: every zone.
-        look_id: One look.
-        limit: At most so many.
-        until: Only looks at slots that had ended by then, by the run's clock.
+        look_id: Id of one look; None: all looks.
+        limit: Maximum number of looks.
+        until: Only looks at slots that had ended at this run time.
 
     Raises:
-        QuestionError: There is no such zone or look.
+        QuestionError: The zone or look is unknown.
     """
     chosen = None if zone is None else context.choose(zone)
     ends = _rows(context, chosen, [END])
@@ -71,20 +71,20 @@ def get_looks(
             for row in _rows(context, lines[0].zone, [START, CALL, "agent:message", END])
             if _id(row) == look_id
         ]
-    hint = None if lines else "the agent has not looked yet: run `vpp agent`" if context.zones() else NOTHING_YET
+    hint = None if lines else "the agent has made no look yet: run `vpp agent`" if context.zones() else NOTHING_YET
     return LookPage(as_of=context.as_of(chosen), looks=lines[:limit], total=len(lines), hint=hint)
 
 
 def shift_report(context: ReadContext, zone: str | None, hours: float) -> list[str]:
-    """Return a shift in plain words: money, what the agent saw and did, what is open, what comes next.
+    """Return a shift report in sentences: money, looks and acts of the agent, open items, outlook.
 
     Args:
         context: The run.
-        zone: The zone; None: the only one.
-        hours: Length of the shift, to the newest slot.
+        zone: Name of the zone; None if there is only one.
+        hours: Length of the shift in hours; it ends with the newest slot.
 
     Raises:
-        QuestionError: There is no such zone.
+        QuestionError: The zone is unknown.
     """
     chosen = context.choose(zone)
     as_of = None if chosen is None else context.as_of(chosen)
@@ -194,7 +194,7 @@ def _step(row: Mapping[str, Any]) -> LookStep:
 
 
 def _decoded(text: str) -> dict[str, Any]:
-    """Return a detail as an object; one that was cut at its greatest length is none."""
+    """Return a detail as an object, None if it was cut at the maximum length."""
     try:
         detail = msgspec.json.decode(text)
     except msgspec.DecodeError:

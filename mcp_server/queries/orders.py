@@ -1,4 +1,4 @@
-"""Orders and their states, from admission, the plant and the run's clock."""
+"""Queries for orders and their states, from admission, the plant and the run clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage
 from vpp.store.tables import ORDER_STATES, ORDERS
 
 LOOK_BACK = timedelta(days=8)
-"""No order lives longer than a week."""
+"""No order lasts longer than a week."""
 _SHOWN = 200
 _FIELDS = ("power_mw", "min_mw", "max_mw", "soc", "cancels")
 
@@ -30,18 +30,18 @@ def list_orders(
     since: datetime | None = None,
     limit: int = 20,
 ) -> OrderPage:
-    """Return orders with their whole life, the newest first.
+    """Return orders with all their states, newest first.
 
     Args:
         context: The run.
         zone: One zone; None: every zone.
-        order_id: One order.
+        order_id: Id of one order; None: all orders.
         is_open: Only orders that have not ended.
-        since: Only orders issued from then on; by default of the last eight days of the run.
-        limit: Most orders to return.
+        since: Earliest time of issue; None: the last eight days of the run.
+        limit: Maximum number of orders.
 
     Raises:
-        QuestionError: There is no such zone or order.
+        QuestionError: The zone or order is unknown.
     """
     chosen = None if zone is None else context.choose(zone)
     names = context.zones() if chosen is None else [chosen]
@@ -67,7 +67,7 @@ def list_orders(
 def standing_orders(context: ReadContext, zone: str) -> list[Order]:
     """Return the orders of a zone that have not ended, in order of arrival at the plant.
 
-    Those that the plant has not answered yet come last, in order of their issue.
+    Orders that the plant has not answered yet come last, in order of issue.
     """
     rows, states = _rows(context, zone, None)
     clock = context.as_of(zone)
@@ -83,7 +83,7 @@ def standing_orders(context: ReadContext, zone: str) -> list[Order]:
 
 
 def row_of(context: ReadContext, order: Order) -> dict[str, Any] | None:
-    """Return the stored row of an order that was sent, None where there is none: another of its id is none."""
+    """Return the stored row of a sent order, None if there is none. A row with its id but other content is ignored."""
     rows = context.store.read(
         ORDERS,
         zone=order.zone,
@@ -108,11 +108,11 @@ def _rows(
 
 
 def one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[str, Any]]:
-    """Return one row for each id: another order may carry the id of one that was admitted, and is none then.
+    """Return one row for each id; another order with the id of an admitted order is ignored.
 
     Args:
         rows: Rows of the table of orders.
-        key: The secret that admissions are signed with; None takes them unsigned.
+        key: Secret that signs admissions; None accepts unsigned ones.
     """
     chosen: dict[str, dict[str, Any]] = {}
     for row in (row for row in rows if row.get("body")):
@@ -142,7 +142,7 @@ def _order(row: dict[str, Any]) -> Order:
 def _steps(
     order: Order, row: dict[str, Any], states: Sequence[dict[str, Any]], clock: datetime | None
 ) -> list[LifeStep]:
-    """Return the life of an order; empty before admission has answered. By the run's clock every life ends."""
+    """Return the states of an order; empty before admission has answered. An order ends at its expiry in run time."""
     steps = []
     if row.get("verdict"):
         steps.append(LifeStep(stage=row["verdict"], at=order.sent_at or order.issued_at, reason=row["verdict_reason"]))
@@ -151,7 +151,7 @@ def _steps(
     if order.expires_at is not None and over and (not steps or OrderStage(steps[-1].stage) not in ENDED_STAGES):
         acted = any(step.stage in (OrderStage.ACTING, OrderStage.CLAMPED) for step in steps)
         stage = OrderStage.DONE if acted else OrderStage.EXPIRED
-        steps.append(LifeStep(stage=stage.value, at=order.expires_at, reason=None if acted else "it never acted"))
+        steps.append(LifeStep(stage=stage.value, at=order.expires_at, reason=None if acted else "it had no effect"))
     return steps
 
 

@@ -1,4 +1,4 @@
-"""The plant at a glance: present and next action of each zone, workers, and faults."""
+"""Query for the overview: state and next action of each zone, workers, and faults."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAX_OPEN_ALERTS = 500
 
 
 def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
-    """Return every zone's state (the first dozen), or one zone's, and how the workers do.
+    """Return the state of one zone or of all zones (at most twelve), and of the workers.
 
     Raises:
-        QuestionError: There is no such zone.
+        QuestionError: The zone is unknown.
     """
     chosen = context.choose(zone) if zone is not None else None
     names = context.zones() if zone is None else [chosen] if chosen is not None else []
@@ -112,11 +112,11 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
 
 
 def _plans_waiting(context: ReadContext, zone: str) -> list[str]:
-    """Return the plans that wait for an approval, or for whoever proposed them to send them."""
+    """Return the ids of plans that wait for approval, or are approved and wait for execution."""
     since = context.now() - timedelta(hours=24)
     if not len(context.store.read(AUDIT, zone=zone, start=since, filters={"action": "plan:propose"}, limit=1)):
         return []
-    from topologies.control.plan_book import PlanBook  # loads the solver, which most looks do not need
+    from topologies.control.plan_book import PlanBook  # loads the solver, which most calls do not need
 
     book = PlanBook(context.store, _never, context.settings.approval_secret, context.now)
     return [plan.plan_id for plan in book.recent(zone) if plan.status(context.now()) in ("proposed", "approved")]

@@ -1,4 +1,4 @@
-"""Performance: earnings and avoided penalties by zone, asset or day, and the skill of the forecasts."""
+"""Query for performance: settled money by zone, asset or day, and forecast skill."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def get_performance(
 ) -> Performance:
     """Return settled money and energy by group, totals by currency, battery cycles and live forecast scores.
 
-    A day is a local day of the zone. Corrections are rows of their own and simply add up.
+    A day is a local day of the zone. Corrections are separate rows and are included in the sums.
 
     Args:
         context: Store, fleet and clock of the run.
-        zone: Name of the zone; None: the only one.
+        zone: Name of the zone; None if there is only one.
         start: First slot, inclusive; None: a default window before ``end``.
         end: Last slot, exclusive; None: up to the newest slot.
-        by: What rows are grouped by.
+        by: Grouping of the rows.
 
     Raises:
         QuestionError: The zone is unknown, or the window is empty.
@@ -114,7 +114,7 @@ def get_performance(
 def _without_price(prices: dict[tuple[str, datetime], bool]) -> list[str]:
     missing = Counter(zone for (zone, _), is_priced in prices.items() if not is_priced)
     return [
-        f"{n} slots of {zone} with energy had no price: that energy is not in the sums of money"
+        f"{n} slots of {zone} with energy had no price: their energy is not included in the money"
         for zone, n in sorted(missing.items())
     ]
 
@@ -133,7 +133,7 @@ def _group(context: ReadContext, row: dict[str, Any], by: Grouping, time_zones: 
 
 
 def _cycles(context: ReadContext, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:
-    """Return full cycles per battery: energy discharged at the grid side over the energy of one full discharge."""
+    """Return full cycles per battery: energy discharged at the grid side / energy of one full discharge."""
     cycles = {}
     for zone in zones:
         config = context.config(zone)
@@ -146,7 +146,7 @@ def _cycles(context: ReadContext, zones: list[str], discharged: dict[str, float]
 
 
 def _captures(context: ReadContext, zone: str, window: Period) -> list[Captured]:
-    from topologies.control.capture import capture_of_each, captures  # loads numba, which no other question needs
+    from topologies.control.capture import capture_of_each, captures  # loads numba, which no other query needs
 
     config = context.config(zone)
     if config is None or window.end - window.start > MAX_CAPTURE_WINDOW:

@@ -1,4 +1,4 @@
-"""The reports that this server keeps for its clients."""
+"""Reports of backtests, stored in memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ KEPT_REPORTS = 20
 
 @dataclass
 class Reports:
-    """The last reports of this server, by run id; as Markdown."""
+    """The latest reports of this server as Markdown, by run id."""
 
     texts: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
     def keep(self, run_id: str, text: str) -> None:
-        """Keep a report, and forget the oldest beyond twenty."""
+        """Store a report; above twenty reports the oldest is dropped."""
         self.texts[run_id] = text
         while len(self.texts) > KEPT_REPORTS:
             self.texts.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Answers questions from clauses (shipped notes, the site's own documents) and checks decisions against them."""
+"""Queries for rules: search clauses of shipped notes and site documents, and check decisions against them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vpp.rules.library import Library, RuleDocument, cited_name
 from vpp.rules.support import ask
 from vpp.store.tables import DECISIONS
 
-NO_SUPPORT = "no clause supports an answer; ask in other words, or add the manual with `vpp rules add`"
+NO_SUPPORT = "no clause supports an answer; rephrase the question, or add a manual with `vpp rules add`"
 
 
 def library(context: ReadContext) -> Library:
@@ -31,12 +31,12 @@ def library(context: ReadContext) -> Library:
 
 
 def rules_folder(data_dir: Path) -> Path:
-    """Return where the documents of a site are kept."""
+    """Return the folder of a site's documents."""
     return data_dir / "rules"
 
 
 def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
-    """Return the clauses in force today that answer a question; none where none supports an answer."""
+    """Return the clauses in force today that answer a question; empty if none supports an answer."""
     support = ask(rule_index(rules_folder(context.settings.data_dir), context.now().date()), query, limit)
     return Rules(
         as_of=context.as_of(),
@@ -63,7 +63,7 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
 
 
 def rule_index(folder: Path, day: date) -> RuleIndex:
-    """Return the index of the clauses in force on a day; it is rebuilt where the folder has changed."""
+    """Return the index of the clauses in force on a day; a change of the folder rebuilds it."""
     return _index(folder, Library(folder).stamp(), day)
 
 
@@ -73,7 +73,7 @@ def _index(folder: Path, _stamp: int, day: date) -> RuleIndex:
 
 
 def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckDone:
-    """Return a check with the rule behind it, and where it ``is_quoted`` with what the rule says."""
+    """Return a check with its clause, and with the clause's text if ``is_quoted``."""
     clause = documents.cited(check.clause, check.version)
     return CheckDone(
         name=check.name,
@@ -87,21 +87,21 @@ def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckD
 
 
 def clause_ids(context: ReadContext) -> list[str]:
-    """Return the ids of all clauses in force: numbers, with the document where several have the number."""
+    """Return the ids of all clauses in force: the number, with the document if several documents have the number."""
     clauses = _clauses(context)
     sources = Counter(number for number, _ in {(clause.clause, clause.source) for clause in clauses})
     return sorted({clause.clause if sources[clause.clause] == 1 else cited_name(clause) for clause in clauses})
 
 
 def read_clause(context: ReadContext, clause_id: str) -> str:
-    """Return a clause in full as Markdown; one that was cut when it was added is put together again.
+    """Return the full text of a clause as Markdown; the parts of a divided clause are joined.
 
     Args:
         context: The run.
-        clause_id: Its number, or document and number as checks cite it.
+        clause_id: Number of the clause, or document and number as cited by checks.
 
     Raises:
-        QuestionError: There is no such clause.
+        QuestionError: The clause is unknown.
     """
     parts = [clause for clause in _clauses(context) if clause_id in (clause.clause, cited_name(clause))]
     if not parts:
@@ -122,7 +122,7 @@ def _clauses(context: ReadContext) -> list[Clause]:
 
 @dataclass(frozen=True, slots=True)
 class BreachedDecision:
-    """A decision that a check would have refused."""
+    """A past decision that a check would have refused."""
 
     zone: str
     decision_id: str
@@ -133,8 +133,8 @@ class BreachedDecision:
 class Recheck:
     """Past decisions compared with a document's checks.
 
-    ``decisions``: those that were judged; ``unjudged``: those without a plan (a reflex or a hold acted). ``absent``:
-    zones and assets that the checks name and the run does not have.
+    ``decisions``: number of decisions checked. ``unjudged``: number of decisions without a plan (made by a reflex or a
+    hold). ``absent``: zones and assets of the checks that the run does not have.
     """
 
     decisions: int
@@ -144,12 +144,12 @@ class Recheck:
 
 
 def recheck(context: ReadContext, document: RuleDocument, days: float) -> Recheck:
-    """Hold the decisions of the last days, by each zone's run clock, against the checks of a document.
+    """Compare the decisions of the last days, by each zone's run clock, with the checks of a document.
 
     Args:
         context: The run.
-        document: The document; its day of coming into force does not matter here.
-        days: How far back.
+        document: The document; its effective date is ignored.
+        days: Number of days.
     """
     judged, unjudged, refused = 0, 0, list[BreachedDecision]()
     checks = document.cited_checks
@@ -176,6 +176,6 @@ def _absent(context: ReadContext, document: RuleDocument) -> list[str]:
 
 
 def _decisions(context: ReadContext, zone: str, since: datetime) -> Iterator[Decision]:
-    """Yield the decisions from a time on, without the revisions by orders."""
+    """Yield the decisions from a time on, without revisions by orders."""
     for rows in context.store.scan(DECISIONS, zone=zone, start=since, filters={"revision": 0}, columns=("body",)):
         yield from map(read_decision, rows.column("body"))

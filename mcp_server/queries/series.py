@@ -1,4 +1,4 @@
-"""Time series from the store, in a limited number of points."""
+"""Query for time series of the store, with a limited number of points."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ def get_series(
     end: datetime | None,
     max_points: int,
 ) -> SeriesAnswer:
-    """Return one series of a zone; asset series have a column per asset, money is summed over the assets.
+    """Return one series of a zone. Asset series have a column per asset; money is summed over the assets.
 
-    Above ``max_points`` slots, points are means over buckets of a round width (money: sums). Statistics are over all
-    slots of the window, whatever is shown.
+    Above ``max_points`` slots, points are means (money: sums) over buckets of a round width. Statistics cover all
+    slots of the window.
 
     Args:
         context: Store, fleet and clock of the run.
         series: Name of the series.
-        zone: Name of the zone; None: the only one.
+        zone: Name of the zone; None if there is only one.
         asset_id: Only this asset; None: all.
         start: First slot, inclusive; None: a default window before ``end``.
         end: Last slot, exclusive; None: up to the newest slot.
-        max_points: Most points of the answer.
+        max_points: Maximum number of points.
 
     Raises:
         QuestionError: Zone or asset is unknown, or the window is empty.
@@ -119,7 +119,7 @@ def _read(
 ) -> tuple[dict[str, Column], list[str]]:
     by_asset = kind.table is not TELEMETRY
     if asset_id is not None and not by_asset:
-        raise QuestionError(f"{kind.column} is measured for the zone", hint="leave asset_id out, or ask for asset_*")
+        raise QuestionError(f"{kind.column} is measured for the zone", hint="leave asset_id out, or use asset_*")
     names = [kind.table.time, kind.column] if not by_asset else [kind.table.time, "asset_id", kind.column]
     rows = context.store.read(
         kind.table,
@@ -147,7 +147,7 @@ def _read(
         _check_asset(context, zone, asset_id)
     if len(columns) > MAX_COLUMNS:
         left_out = sorted(columns)[MAX_COLUMNS:]
-        warnings.append(f"{len(left_out)} assets left out, ask for them by asset_id: " + ", ".join(left_out[:20]))
+        warnings.append(f"{len(left_out)} assets left out, query them by asset_id: " + ", ".join(left_out[:20]))
         columns = {name: columns[name] for name in sorted(columns)[:MAX_COLUMNS]}
     return dict(columns), warnings
 
@@ -197,7 +197,7 @@ def _what_there_is(context: ReadContext, kind: _Kind, zone: str) -> str:
     if span is None:
         return f"no {kind.column} of {zone} is stored yet"
     last = span.last + timedelta(minutes=context.step_min(zone))
-    return f"nothing in this window; {kind.column} of {zone} is stored from {iso(span.first)} to {iso(last)}"
+    return f"no data in this window; {kind.column} of {zone} is stored from {iso(span.first)} to {iso(last)}"
 
 
 def _check_asset(context: ReadContext, zone: str, asset_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Topics: their records and the schema of their messages."""
+"""Queries for topics: records and message schemas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_topic(name: str, prefix: str) -> Topic:
     """Return a topic by its short name (``bids``) or its name on the broker (``vpp.bids``).
 
     Raises:
-        QuestionError: There is none.
+        QuestionError: The topic is unknown.
     """
     topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
     if topic is None:
@@ -32,7 +32,7 @@ def find_topic(name: str, prefix: str) -> Topic:
 
 
 def topic_schema(context: ReadContext, name: str) -> dict[str, Any]:
-    """Return what a topic carries: its use, key, writers, readers and the JSON schema of its messages."""
+    """Return the description of a topic: purpose, key, writers, readers and JSON schema of its messages."""
     topic = find_topic(name, context.settings.topic_prefix)
     return {
         "topic": topic.wire(context.settings.topic_prefix),
@@ -52,15 +52,15 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
         name: Short topic name or name on the broker.
         start: ``tail`` (the newest ones), an ISO time, or ``partition:offset``.
         key: Only records of this zone.
-        limit: Most records to return.
-        timeout_s: Read for at most so long.
+        limit: Maximum number of records.
+        timeout_s: Time limit of reading in seconds.
 
     Raises:
-        QuestionError: The topic or ``start`` makes no sense.
-        UnreachableError: No broker is known or it does not answer.
+        QuestionError: The topic is unknown, or ``start`` is not valid.
+        UnreachableError: No broker is configured, or it does not answer.
     """
     from topologies.control.running_broker import (
-        with_broker,  # these two load a Kafka client, which no other question needs
+        with_broker,  # these two load a Kafka client, which no other query needs
     )
     from topologies.control.topic_tail import tail
 
@@ -68,7 +68,7 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
     begin = parse_start(start)
     settings = with_broker(context.settings)
     is_tail = begin is None
-    # A key hides other zones' records, so more of the end is looked through for it.
+    # With a key, records of other zones are skipped, so a longer tail is read.
     last = limit if key is None else 20 * limit
     records = list(
         tail(
@@ -94,17 +94,15 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
         rpk=f"rpk topic consume {wire} -o -{limit} -n {limit} -X brokers={settings.kafka.bootstrap_servers}",
         truncated=left_out > 0 or (more and not is_tail),
         hint=None if records else f"nothing found: {topic.doc} Written by {', '.join(topic.writers)}.",
-        warnings=[f"{left_out} records left out: the answer was too long; ask with a smaller limit"]
-        if left_out
-        else [],
+        warnings=[f"{left_out} records left out: the answer was too long; use a smaller limit"] if left_out else [],
     )
 
 
 def parse_start(start: str) -> datetime | tuple[int, int] | None:
-    """Return where to begin: None for the tail, a UTC time, or partition and offset.
+    """Return the start of reading: None for the tail, a UTC time, or partition and offset.
 
     Raises:
-        QuestionError: It is none of these.
+        QuestionError: The text is none of these.
     """
     text = start.strip()
     if text in ("", "tail"):
@@ -121,7 +119,7 @@ def parse_start(start: str) -> datetime | tuple[int, int] | None:
 
 
 def _fit(records: list[dict[str, Any]]) -> tuple[list[Peeked], int]:
-    """Return the newest records that fit into one answer, and how many do not."""
+    """Return the newest records that fit into one answer, and the number of the others."""
     listed: list[Peeked] = []
     room = MAX_ITEMS_CHARS
     for record in reversed(records):

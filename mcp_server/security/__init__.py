@@ -1,1 +1,1 @@
-"""Authentication and the log of calls."""
+"""Authentication, audit log and metrics of calls."""

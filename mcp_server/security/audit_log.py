@@ -1,9 +1,9 @@
-"""The audit of calls: every call of a tool and every resource read, with principal, arguments, result and duration.
+"""Audit log of calls: every tool call and resource read, with principal, arguments, result and duration.
 
-Each call is a line in the log. Where the server acts it also is a record on the audit topic, sent in the background so
-that a slow broker never holds up a reader; what the broker does not take is counted and logged, never
-dropped in silence. A dry run of an act is in the log alone: the audit must not read as if it had been done. What acts
-on the plant is recorded before that by the act itself, which waits for the broker.
+Each call is a line in the log. In the operate profile it is also a record on the audit topic. Records are sent in the
+background, so a slow broker does not delay an answer; records that the broker does not accept are counted and logged. A
+dry run is only in the log, so the audit topic does not show it as done. An act on the plant writes its own audit record
+first and waits for the broker.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ Record = Callable[[Audit], None]
 
 
 def verdict_of(result: Any) -> str:
-    """Return what came of a call that gave a result: ``asked`` (for an answer of the person), ``error`` or ``ok``."""
+    """Return the verdict on a result: ``asked`` (a question to the user), ``error`` or ``ok``."""
     if isinstance(result, InputRequiredToolResult):
         return "asked"
     return "error" if getattr(result, "is_error", False) else "ok"
 
 
 class CallLog(Middleware):
-    """Notes each call and reading that passed the rate limit.
+    """Records each tool call and resource read that passed the rate limit.
 
     Args:
-        principal: Says who calls.
-        record: Takes the audit record and returns at once; None: the log alone.
+        principal: Returns the principal of the current call.
+        record: Receives the audit record and returns at once; None writes to the log only.
         now: The wall clock.
     """
 
@@ -61,11 +61,11 @@ class CallLog(Middleware):
         self._principal, self._record, self._now = principal, record, now
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Pass the call on and note it."""
+        """Forward the call and record it."""
         return await self._noted(context.message.name, context.message.arguments or {}, context, call_next)
 
     async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Pass the reading on and note it."""
+        """Forward the read and record it."""
         return await self._noted("read_resource", {"uri": str(context.message.uri)}, context, call_next)
 
     async def _noted(
@@ -106,7 +106,7 @@ class CallLog(Middleware):
 
 
 class InBackground:
-    """Hands audit records to a broker, one after the other, on a thread of its own.
+    """Sends audit records to a broker in order, on its own thread.
 
     Args:
         post: Writes one record and waits for the broker.
@@ -120,14 +120,14 @@ class InBackground:
         self._thread.start()
 
     def __call__(self, record: Audit) -> None:
-        """Take one record and return at once."""
+        """Queue one record and return at once."""
         try:
             self._waiting.put_nowait(record)
         except Full:
             self._lose("too many wait")
 
     def close(self, within_s: float = 5.0) -> None:
-        """Send what waits, for a while."""
+        """Send the queued records for at most ``within_s`` seconds, then stop."""
         try:
             self._waiting.put(None, timeout=within_s)
         except Full:
@@ -143,6 +143,6 @@ class InBackground:
 
     def _lose(self, reason: str) -> None:
         self.lost += 1
-        # The first, and then ever fewer: a broker that is away must not fill the log.
+        # The first loss and then fewer and fewer are logged: an unreachable broker must not fill the log.
         if self.lost & (self.lost - 1) == 0:
             log.warning("audit of calls lost records=%s: %s", self.lost, reason)

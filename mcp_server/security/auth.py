@@ -1,4 +1,4 @@
-"""Authentication over HTTP: tokens of a small site kept as hashes, or JSON web tokens of an organisation's issuer."""
+"""Authentication over HTTP: token hashes of a small site, or JSON web tokens of an organisation's issuer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCOPES = (READ, OPERATE, APPROVE)
 
 
 def principal_of(settings: Settings) -> str:
-    """Return who calls: the token's subject; over stdio whom the settings name, else the user that runs the server."""
+    """Return the principal of the call: the token's subject; over stdio the setting, else the user of the process."""
     token = get_access_token()
     if token is not None:
         return token.subject or token.client_id
@@ -36,9 +36,9 @@ def principal_of(settings: Settings) -> str:
 
 
 class TokenEntry(BaseModel):
-    """One token: who it belongs to, what it may, and the SHA-256 of the token, which is kept nowhere.
+    """One token: owner, scopes and SHA-256. The token itself is not stored.
 
-    A name has neither ``#`` nor ``:``, which mark the principals of issuers and of this machine.
+    A name contains neither ``#`` nor ``:``; these mark principals of issuers and of this machine.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +49,7 @@ class TokenEntry(BaseModel):
 
 
 class TokenHashes(TokenVerifier):
-    """Verifies tokens against a file of hashes; the file is read again when it changes.
+    """Verifies tokens against a file of hashes; a changed file is read again.
 
     Args:
         path: JSON list of ``TokenEntry``.
@@ -62,7 +62,7 @@ class TokenHashes(TokenVerifier):
         self.entries()
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose token it is, None where it is nobody's; takes as long for any wrong token."""
+        """Return the access of a token, None if the token is unknown. The comparison takes constant time."""
         digest = hashlib.sha256(token.encode()).hexdigest()
         match = None
         for entry in self.entries():
@@ -73,7 +73,7 @@ class TokenHashes(TokenVerifier):
         return AccessToken(token=token, client_id=match.name, subject=match.name, scopes=list(match.scopes))
 
     def entries(self) -> list[TokenEntry]:
-        """Return the entries of the file as it is now."""
+        """Return the entries of the current file."""
         changed = self._path.stat().st_mtime_ns if self._path.exists() else 0
         if self._read is None or self._read[0] != changed:
             self._read = changed, read_tokens(self._path)
@@ -84,7 +84,7 @@ def read_tokens(path: Path) -> list[TokenEntry]:
     """Return the entries of a token file.
 
     Raises:
-        ConfigError: It is missing or damaged; nobody gets in then.
+        ConfigError: The file is missing or damaged; then all callers are rejected.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
@@ -97,10 +97,10 @@ def read_tokens(path: Path) -> list[TokenEntry]:
 
 
 def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
-    """Make a token, keep its hash in ``path`` and return the token: it is shown this once.
+    """Make a token, store its hash in ``path`` and return the token, which cannot be read again.
 
     Raises:
-        ConfigError: A scope is unknown, the name is none, or the file is damaged.
+        ConfigError: A scope is unknown, the name is not valid, or the file is damaged.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
@@ -109,7 +109,7 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
         raise ConfigError(f"{name!r} is not a valid token name", hint="use letters, digits and . _ @ -, at most 64")
     entries = read_tokens(path) if path.exists() else []
     token = "vpp_" + secrets.token_urlsafe(32)
-    # Whoever may act or approve must be able to see what they act on.
+    # A principal that may act or approve must be able to read what it acts on.
     granted = tuple(scope for scope in SCOPES if scope in scopes or scope == READ)
     entry = TokenEntry(name=name, scopes=granted, sha256=hashlib.sha256(token.encode()).hexdigest())
     other_entries = [entry_.model_dump() for entry_ in entries if entry_.name != name]
@@ -118,10 +118,10 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
 
 
 def auth_of(settings: Settings) -> AuthProvider | None:
-    """Return what verifies callers over HTTP, None where nothing is set up.
+    """Return the verifier of callers over HTTP, None if none is configured.
 
     Raises:
-        ConfigError: The token file or the issuer's settings cannot be used.
+        ConfigError: The token file or the issuer's settings are not valid.
     """
     mcp = settings.mcp
     verifiers: list[TokenVerifier] = []
@@ -141,12 +141,12 @@ def auth_of(settings: Settings) -> AuthProvider | None:
 
 
 def _with_metadata(jwt: StrictJwt, mcp: McpSettings) -> AuthProvider:
-    """Return the verifier of an issuer, which also tells clients where to get a token (RFC 9728).
+    """Return the verifier of an issuer that also serves protected resource metadata (RFC 9728).
 
-    The document is at ``/.well-known/oauth-protected-resource/mcp``, and each answer 401 names it.
+    The metadata is at ``/.well-known/oauth-protected-resource/mcp``; each response 401 refers to it.
 
     Raises:
-        ConfigError: The issuer, or the address of this server, is no address.
+        ConfigError: The URL of the issuer or of this server is not valid.
     """
     try:
         return RemoteAuthProvider(
@@ -163,10 +163,10 @@ def _with_metadata(jwt: StrictJwt, mcp: McpSettings) -> AuthProvider:
 
 
 def check_exposure(settings: Settings, auth: AuthProvider | None) -> None:
-    """Refuse to listen where others could reach tools without authentication.
+    """Refuse to listen on an address where others could reach tools without authentication.
 
     Raises:
-        RefusedError: The address is not loopback, or the profile acts, and nothing verifies callers.
+        RefusedError: There is no authentication, and the address is not loopback or the profile is ``operate``.
     """
     mcp = settings.mcp
     if auth is not None:
@@ -184,7 +184,7 @@ def check_exposure(settings: Settings, auth: AuthProvider | None) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a listening address is this machine only."""
+    """Return whether a listening address is reachable only from this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the server: calls by tool and outcome, duration, refused clients."""
+"""Prometheus metrics of the server: calls by tool and outcome, duration, rejected requests."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _DENIED = {400: "host", 401: "token", 403: "scope"}
 
 
 class CallMetrics(Middleware):
-    """Counts each call of a tool and each refusal; use it as the outermost middleware.
+    """Counts tool calls and rejected requests; use it as the outermost middleware.
 
     Attributes:
-        tools: Names that may be labels, so a caller cannot make new ones; all others count as ``other``.
+        tools: Names that are used as labels; all others count as ``other``, so a caller cannot add labels.
     """
 
     def __init__(self, tools: Iterable[str] = ()) -> None:
@@ -42,7 +42,7 @@ class CallMetrics(Middleware):
             self._denials.labels(reason)
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Pass the call on and count it."""
+        """Forward the call and count it."""
         name = context.message.name
         tool = name if name in self.tools else _OTHER
         began, outcome = time.perf_counter(), "error"
@@ -55,7 +55,7 @@ class CallMetrics(Middleware):
             self._denials.labels(outcome).inc()
             raise
         except NotFoundError:
-            # A tool that is there is not found by who lacks its scope.
+            # A caller without the scope gets "not found" for an existing tool.
             outcome = "unknown" if tool == _OTHER else "scope"
             if outcome == "scope":
                 self._denials.labels(outcome).inc()
@@ -65,28 +65,28 @@ class CallMetrics(Middleware):
             self._seconds.labels(tool).observe(time.perf_counter() - began)
 
     def count_denial(self, status: int) -> None:
-        """Count an HTTP answer that turns a request away."""
+        """Count an HTTP response that rejects a request."""
         if status in _DENIED:
             self._denials.labels(_DENIED[status]).inc()
 
     def text(self) -> bytes:
-        """Return all figures as Prometheus reads them."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
 
 
 class CountDenials:
-    """Counts the answers of an application that turn a request away.
+    """ASGI middleware that counts the responses of an application that reject a request.
 
     Args:
-        app: What answers.
-        metrics: Counts.
+        app: The application.
+        metrics: The counters.
     """
 
     def __init__(self, app: ASGIApp, metrics: CallMetrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Forward a request."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -100,8 +100,8 @@ def metrics_route(metrics: CallMetrics, *, needs_token: bool) -> Callable[[Reque
     """Return the handler of ``/metrics``.
 
     Args:
-        metrics: What is exposed.
-        needs_token: Whether it takes a token with the scope of readers, as the tools do.
+        metrics: The counters.
+        needs_token: Whether a request needs a token with the read scope.
     """
 
     async def handler(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""JSON web tokens of an organisation's issuer, with every time and name in them checked."""
+"""JSON web tokens of an organisation's issuer, with checks of all times and names in them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CLOCK_SKEW_S = 60.0
 
 
 class StrictJwt(JWTVerifier):
-    """Verifies tokens of one issuer: signature, issuer, audience and scopes, then the claims as ``claims_fault`` says.
+    """Verifies tokens of one issuer: signature, issuer, audience and scopes, then the claims by ``claims_fault``.
 
-    The principal is ``ISSUER#SUBJECT``, so no subject of an issuer is taken for the owner of a local token.
+    The principal is ``ISSUER#SUBJECT``, so it cannot be equal to the owner of a local token.
     """
 
     async def load_access_token(self, token: str) -> AccessToken | None:
-        """Return whose token it is, None where it does not hold."""
+        """Return the access of a token, None if it is not valid."""
         access = await super().load_access_token(token)
         if access is None or claims_fault(access.claims or {}, time.time()) is not None:
             return None
@@ -30,10 +30,10 @@ class StrictJwt(JWTVerifier):
 
 
 def claims_fault(claims: Mapping[str, Any], now_s: float) -> str | None:
-    """Return why the claims of a signed token do not hold now, None where they do.
+    """Return why the claims of a signed token are not valid now, None if they are valid.
 
     Args:
-        claims: All claims; ``exp``, ``iss`` and ``sub`` must be there, ``nbf`` and ``iat`` hold where they are.
+        claims: All claims; ``exp``, ``iss`` and ``sub`` are required, ``nbf`` and ``iat`` are checked if present.
         now_s: Seconds since 1970.
     """
     times = {name: claims.get(name) for name in ("exp", "nbf", "iat")}
@@ -47,7 +47,7 @@ def claims_fault(claims: Mapping[str, Any], now_s: float) -> str | None:
     if expires_s <= now_s:
         return "it has expired"
     if expires_s > min(now_s, issued_s) + MAX_LIFE_S + CLOCK_SKEW_S:
-        return f"it lives longer than {MAX_LIFE_S / 3600:g} h"
+        return f"it is valid for more than {MAX_LIFE_S / 3600:g} h"
     if any(float(times[name] or 0.0) > now_s + CLOCK_SKEW_S for name in ("nbf", "iat")):
         return "it is not valid yet"
     return None

@@ -1,1 +1,1 @@
-"""MCP tools and resources: signatures and the texts that a model reads."""
+"""MCP tools and resources: their signatures and descriptions."""

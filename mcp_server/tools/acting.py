@@ -33,24 +33,24 @@ from vpp.messages import INSTANT_ACTIONS, Order
 SAFE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 DANGEROUS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
-Reason = Annotated[str, Field(min_length=3, max_length=300, description="why, for the audit")]
+Reason = Annotated[str, Field(min_length=3, max_length=300, description="reason for the audit log")]
 AssetIds = Annotated[list[AssetId], Field(min_length=1, max_length=50)]
 SomeAssets = Annotated[list[AssetId] | None, Field(max_length=50, description="default: the whole fleet")]
 EachZone = Annotated[str | None, Field(description="default: every zone", max_length=80)]
 Minutes = Annotated[float, Field(gt=0, le=10_080)]
 Power = Annotated[float, Field(ge=-100_000, le=100_000)]
-WaitS = Annotated[float, Field(ge=0, le=20, description="seconds to wait for the effect")]
+WaitS = Annotated[float, Field(ge=0, le=20, description="seconds to wait for an effect")]
 Policy = Literal["automatic", "limit", "keep_soc", "cancel", "release_quarantine"]
 
 
 def propose_dispatch(
     acts: Acts,
     asset_ids: AssetIds,
-    power_mw: Annotated[Power, Field(description="of each asset; positive: into the grid (discharge)")],
+    power_mw: Annotated[Power, Field(description="per asset; positive: into the grid (discharge)")],
     duration_min: Minutes,
     reason: Reason,
     zone: Zone = None,
-    start: Annotated[datetime | None, Field(description="UTC; default: the next slot that is undecided")] = None,
+    start: Annotated[datetime | None, Field(description="UTC; default: the next undecided slot")] = None,
 ) -> acting.PlanAnswer:
     """Price and check a dispatch with the plant's own clearing: SoC path, cost, slack, rules. Sends nothing."""
     config = acts.zone(zone)
@@ -69,10 +69,10 @@ def hold_fleet(
     reason: Reason,
     zone: EachZone = None,
     asset_ids: SomeAssets = None,
-    dry_run: Annotated[bool, Field(description="true: only say what it would cost")] = False,
+    dry_run: Annotated[bool, Field(description="true: only return its cost")] = False,
     wait_s: WaitS = 2.0,
 ) -> acting.ActionReceipt:
-    """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
+    """Emergency stop: end automatic setpoints now and bring assets to rest. Needs no approval; a release does."""
     if dry_run:
         return acts.hold_cost(zone, acts.principal, reason, asset_ids or [])
     return acts.hold(zone, acts.principal, reason, asset_ids or [], wait_s)
@@ -81,7 +81,7 @@ def hold_fleet(
 async def execute_plan(
     acts: Acts, plan_id: Annotated[str, Field(max_length=40)], call: Context, wait_s: WaitS = 2.0
 ) -> acting.ActionReceipt | InputRequiredResult:
-    """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
+    """Execute an approved plan once; a repeated call returns the same receipt. Unapproved: returns how to approve."""
     principal = acts.principal
     answer = await _approval(acts, plan_id, principal, call)
     if answer is None:
@@ -96,8 +96,8 @@ def set_policy(
     policy: Annotated[
         Policy,
         Field(
-            description="automatic: release holds; limit: band; keep_soc; cancel an order, plan; "
-            "release_quarantine: use measured values (order_id: the guard's alert)"
+            description="automatic: release holds; limit: power band; keep_soc: SoC target; cancel: end an order or "
+            "plan; release_quarantine: use measured values (order_id: the guard's alert)"
         ),
     ],
     reason: Reason,
@@ -108,9 +108,9 @@ def set_policy(
     soc: Annotated[float | None, Field(ge=0, le=1)] = None,
     order_id: Annotated[str | None, Field(max_length=60)] = None,
     duration_min: Minutes = 240.0,
-    dry_run: Annotated[bool, Field(description="false makes a plan for execute_plan")] = True,
+    dry_run: Annotated[bool, Field(description="false: make a plan for execute_plan")] = True,
 ) -> acting.PolicyChange:
-    """What the plant does with its own bids: price and show the change, or make it a plan that needs approval."""
+    """Change how the plant acts on its own bids: return a priced preview, or make a plan that needs approval."""
     wish = {"asset_ids": asset_ids or [], "min_mw": min_mw, "max_mw": max_mw, "soc": soc, "cancels": order_id}
     return change_policy(acts, policy, reason, zone, wish, duration_min, dry_run=dry_run)
 
@@ -128,8 +128,8 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
 
     Args:
         server: The server.
-        acts: Acts on the plant.
-        with_scopes: Show them to callers with the operate scope alone; without authentication there are no scopes.
+        acts: The acts on the plant.
+        with_scopes: Require the operate scope; False without authentication, where there are no scopes.
     """
     scope = require_scopes(OPERATE) if with_scopes else None
     return {
@@ -148,18 +148,21 @@ def change_policy(
     *,
     dry_run: bool,
 ) -> acting.PolicyChange:
-    """Return the orders in force before and after a change, priced, and without ``dry_run`` the plan that makes it.
+    """Return the orders in force before and after a change, and its price; without ``dry_run`` make it a plan.
 
-    To cancel a plan of the caller's that still waits takes it back at once.
+    ``cancel`` withdraws a plan at once if the caller proposed it and it is not executed yet.
 
     Args:
         acts: Writes orders.
         policy: The policy.
-        reason: Why, as it will be recorded.
-        zone: Name of the zone; None: the only one.
-        wish: Values of the tool's arguments by name, None where not given.
-        duration_min: Minutes from the next slot.
-        dry_run: Only report what would change.
+        reason: Reason for the audit log.
+        zone: Name of the zone; None if there is only one.
+        wish: The tool's arguments by name; None if an argument was not given.
+        duration_min: Duration in minutes from the next slot.
+        dry_run: Whether to only report the change.
+
+    Raises:
+        QuestionError: The zone or order is unknown, there is nothing to end, or the duration is not valid.
     """
     config = acts.zone(zone)
     plan_id = wish["cancels"] if policy == "cancel" and not dry_run else None
@@ -180,11 +183,11 @@ def change_policy(
         dry_run=dry_run,
         before=standing_answers(standing),
         after=standing_answers([o for o in after if o.action not in INSTANT_ACTIONS]),
-        warnings=[] if refusal is None else [f"it would be refused: {refusal}"],
+        warnings=[] if refusal is None else [f"the change would be refused: {refusal}"],
     )
     if dry_run:
         change.plan = acts.preview(order) if refusal is None else None
-        change.hint = "nothing was changed; call again with dry_run=false for a plan"
+        change.hint = "nothing was changed; call again with dry_run=false to make a plan"
     else:
         change.plan = acts.propose(order, order.principal)
         change.hint = change.plan.approval
@@ -211,7 +214,7 @@ def _policy_order(
 
 
 def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) -> None:
-    """Refuse to end an order, holds or a quarantine that are not in force: a plan that does nothing misleads.
+    """Refuse to end an order, a hold or a quarantine that is not in force: a plan without effect would mislead.
 
     Raises:
         QuestionError: There is nothing to end.
@@ -228,7 +231,7 @@ def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) 
 async def _approval(
     acts: Acts, plan_id: str, principal: str, call: Context
 ) -> ActionReceipt | InputRequiredResult | None:
-    """Get an open plan approved as the settings allow; return what ends the call here, None to continue."""
+    """Get an open plan approved as ``mcp.approval`` allows; return the answer if the call ends here, else None."""
     mcp = acts.context.settings.mcp
     plan = await anyio.to_thread.run_sync(acts.book.find, plan_id)
     if plan is None or plan.status(acts.book.now()) != "proposed" or mcp.approval == "operator":
@@ -251,7 +254,7 @@ async def _approval(
         await anyio.to_thread.run_sync(acts.book.note_answer, plan, principal, verdict)
         if answer is None:
             return _unapproved(plan_id, "this client cannot ask its user")
-        return ActionReceipt(order_id=plan_id, status="declined", reason="the person at the client did not approve")
+        return ActionReceipt(order_id=plan_id, status="declined", reason="the user of this client did not approve")
     await anyio.to_thread.run_sync(acts.book.approve, plan_id, principal, "elicit")
     return None
 

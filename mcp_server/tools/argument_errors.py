@@ -15,10 +15,10 @@ SENTENCE_CHARS = 700
 
 
 def argument_sentence(error: ValidationError, schema: dict[str, Any]) -> str:
-    """Return the first error of a call in one sentence, with the valid values and the nearest name.
+    """Return the first argument error of a call as one sentence, with the valid values and the nearest name.
 
     Args:
-        error: What pydantic found wrong.
+        error: The validation error.
         schema: JSON schema of the tool's arguments.
     """
     first = error.errors()[0]
@@ -35,7 +35,7 @@ def argument_sentence(error: ValidationError, schema: dict[str, Any]) -> str:
         case "literal_error" | "enum":
             return _sentence(f"{name} cannot be {value!r}", value, _values(argument))
         case "string_too_long":
-            return f"{name} is longer than {first['ctx']['max_length']} letters"
+            return f"{name} is longer than {first['ctx']['max_length']} characters"
     kind = next((words for start, words in _KINDS.items() if first["type"].startswith(start)), None)
     if kind is None:
         return plain(f"{name} cannot be {value!r}: {first['msg'].removeprefix('Value error, ')}", SENTENCE_CHARS)
@@ -56,7 +56,7 @@ _KINDS = {
 
 
 def _sentence(argument: str, value: str, valid: Iterable[str]) -> str:
-    """Return what is wrong, the nearest valid name and all valid names."""
+    """Return the problem, the nearest valid name and all valid names."""
     names = [str(name) for name in valid]
     near = nearest_name(value, names)
     hint = f" (did you mean {near!r}?)" if near else ""
@@ -64,7 +64,9 @@ def _sentence(argument: str, value: str, valid: Iterable[str]) -> str:
 
 
 def nearest_name(name: str, names: list[str]) -> str | None:
-    """Return the valid name that was most likely meant: the shortest that has the given one in it, else the most alike.
+    """Return the valid name that was most likely meant; None if none is close.
+
+    It is the shortest name that contains the given one, else the most similar one.
 
     >>> nearest_name("soc", ["net_load_mw", "asset_soc"])
     'asset_soc'
@@ -88,7 +90,7 @@ def _bounds(argument: dict[str, Any]) -> str:
 
 
 def _is_type_branch(part: Any) -> bool:
-    """Return whether a part of an error's place names an alternative type and not an argument."""
+    """Return whether a part of an error's location names a type of a union instead of an argument."""
     return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part in _BRANCHES)
 
 

@@ -1,4 +1,4 @@
-"""The backtest tool: it reports progress day by day and stops between days when it is cancelled."""
+"""The backtest tool. It reports progress after each day and stops between days if the call is cancelled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What backtests read, and where their reports are kept."""
+    """The read context of backtests and the store of their reports."""
 
     context: ReadContext
     reports: Reports
@@ -66,7 +66,7 @@ def add_backtest_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[
 
     @server.resource("vpp://reports/{run_id}", name="report", title="Backtest report", mime_type="text/markdown")
     def report(run_id: str) -> str:
-        """One of the last backtests as Markdown."""
+        """Report of a recent backtest as Markdown."""
         text = study.reports.texts.get(run_id)
         if text is None:
             raise ResourceError(

@@ -1,7 +1,7 @@
-"""Registers a tool: binds its subject, makes its errors readable and its schemas short.
+"""Registers a tool: binds its first parameter, translates its errors and shortens its schemas.
 
-A tool is a function of its module. Its first parameter is what it works on, such as the read context; clients see the
-others.
+A tool is a module-level function. The server binds its first parameter, such as the read context; clients see the other
+parameters.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ ERROR_CHARS = 1000
 
 
 class ShortTool(FunctionTool):
-    """A tool without the framework's own metadata in ``tools/list``, whose argument errors are one sentence."""
+    """A tool that lists no framework metadata and reports an argument error as one sentence."""
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run the tool.
 
         Raises:
-            ToolError: An argument is wrong; says which, and what is valid.
+            ToolError: An argument is not valid; the message names it and the valid values.
         """
         try:
             return await super().run(arguments)
@@ -64,12 +64,12 @@ def add_tool(
 
     Args:
         server: The server.
-        subject: What the tool works on: the value of the function's first parameter.
+        subject: Value of the function's first parameter.
         function: The tool; its docstring is the description.
         title: Title for people.
         annotations: Hints for clients: read-only, destructive, idempotent.
-        auth: Checks the scopes of the token; None: any.
-        timeout_s: Seconds after which a call is ended.
+        auth: Check of the token's scopes; None admits every caller.
+        timeout_s: Time limit of a call in seconds.
     """
     tool = ShortTool.from_function(
         bound(function, subject), annotations=annotations, title=title, timeout=timeout_s, auth=auth
@@ -81,11 +81,11 @@ def add_tool(
 
 
 def bound(function: Callable[..., Any], subject: object) -> Callable[..., Any]:
-    """Return a tool with its first parameter given; our own errors become tool errors that name the next step.
+    """Return a tool with its first parameter bound; a ``VppError`` becomes a tool error that names the next step.
 
     Args:
         function: The tool, a coroutine function or not.
-        subject: Value of its first parameter, which the result does not have.
+        subject: Value of its first parameter, which the returned function does not have.
     """
     if inspect.iscoroutinefunction(function):
 
@@ -107,7 +107,7 @@ def bound(function: Callable[..., Any], subject: object) -> Callable[..., Any]:
 
 
 def _without_first_parameter(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a wrapper the name, text and signature of a function, less the first parameter."""
+    """Give a wrapper the name, docstring and signature of a function, without its first parameter."""
     signature = inspect.signature(function, eval_str=True)
     first, *parameters = signature.parameters.values()
     functools.update_wrapper(wrapper, function)
@@ -119,5 +119,5 @@ def _without_first_parameter(wrapper: Callable[..., Any], function: Callable[...
 
 
 def _tool_error(error: VppError) -> ToolError:
-    # Names of zones and assets in it may come from telemetry.
+    # The message may contain names of zones and assets, which come from telemetry.
     return ToolError(plain(f"{error}. {error.hint}" if error.hint else str(error), ERROR_CHARS))

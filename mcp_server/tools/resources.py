@@ -27,48 +27,48 @@ MAX_COMPLETIONS = 100
 
 
 def add_resources(server: FastMCP, context: ReadContext, schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Register the status resource and the templates for assets, topic schemas, rules and the schemas of answers."""
+    """Register the status resource and the templates of assets, topics, features, rules and answer schemas."""
 
     @server.resource("grid://status", name="grid_status", title="Grid status", mime_type=JSON)
     def grid_status() -> str:
-        """The plant now, as get_overview answers it."""
+        """Current state of the plant: the answer of get_overview."""
         return _readable(lambda: overview.get_overview(context).model_dump_json())
 
     @server.resource("vpp://assets/{asset_id}", name="asset", title="Asset", mime_type=JSON)
     def asset(asset_id: str) -> str:
-        """One asset, as get_asset answers it."""
+        """One asset: the answer of get_asset."""
         return _readable(lambda: assets.get_asset(context, asset_id).model_dump_json())
 
     @server.resource("vpp://topics/{topic}/schema", name="topic_schema", title="Topic schema", mime_type=JSON)
     def topic_schema(topic: str) -> str:
-        """What a topic carries: use, writers, readers, JSON schema."""
+        """A topic: purpose, writers, readers, JSON schema."""
         return _readable(lambda: json.dumps(topics.topic_schema(context, topic)))
 
     @server.resource("vpp://features/{zone}/{time}", name="features", title="Model features", mime_type=JSON)
     def zone_features(zone: str, time: str) -> str:
-        """Model features of the slot that holds a time (ISO 8601 UTC, or latest), as trained and as served."""
+        """Model features of the slot at a time (ISO 8601 UTC, or latest), as trained and as served."""
         return _readable(lambda: features.features_at(context, zone, time).model_dump_json())
 
     @server.resource("vpp://rules/{clause}", name="rule", title="Rule", mime_type="text/markdown")
     def rule(clause: str) -> str:
-        """One clause in full, with source, citation and page."""
+        """Full text of a clause, with source, citation and page."""
         return _readable(lambda: rules.read_clause(context, clause))
 
     @server.resource("vpp://tools/{tool}/schema", name="tool_schema", title="Answer schema", mime_type=JSON)
     def tool_schema(tool: str) -> str:
-        """The full JSON schema of a tool's answer; tools/list only names the fields."""
+        """Full JSON schema of a tool's answer; tools/list only names the fields."""
         if tool not in schemas:
             raise ResourceError(f"there is no tool {tool!r}. {nearest_hint(tool, schemas)}")
         return json.dumps(schemas[tool])
 
 
 def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None:
-    """Register the template for plans; ``with_scopes`` as for the acting tools."""
+    """Register the template of plans; ``with_scopes`` as in ``add_acting_tools``."""
     scope = require_scopes(OPERATE) if with_scopes else None
 
     @server.resource("vpp://plans/{plan_id}", name="plan", title="Plan", mime_type=JSON, auth=scope)
     def plan(plan_id: str) -> str:
-        """A plan of the last day: the order, its checks in short, and its status."""
+        """A plan of the last day: order, summary of its checks, status."""
         state = acts.book.find(plan_id)
         if state is None:
             raise ResourceError(f"there is no plan {plan_id!r} of the last day")
@@ -78,7 +78,7 @@ def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None
 
 
 def add_completions(server: FastMCP, context: ReadContext, schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Register one handler that completes asset ids, topic names, zones, clauses and tools."""
+    """Register the handler that completes asset ids, topic names, zones, clauses and tools."""
 
     @server.completion
     def complete(
@@ -107,22 +107,22 @@ def add_completions(server: FastMCP, context: ReadContext, schemas: Mapping[str,
 
 
 def add_prompts(server: FastMCP) -> None:
-    """Register the prompts: a start for two jobs, without any rule that safety rests on."""
+    """Register the prompts of two common tasks. No safety rule depends on their text."""
 
     @server.prompt(title="Analyze resilience")
     def analyze_resilience(zone: str) -> str:
-        """How well the plant can cover the coming ramp, and what would make it safer."""
+        """Assess whether the plant can cover the next ramp, and recommend an action."""
         zone = plain(zone, NAME_CHARS)
         return (
-            f"Judge how well zone {zone} of the virtual power plant stands the next hours.\n"
+            f"Assess how well zone {zone} of the virtual power plant can cover the next hours.\n"
             f"1. get_overview(zone={zone!r}): grid_power_mw against import_cap_mw, battery_soc, alerts.\n"
-            f"2. predict_ramp(zone={zone!r}) and again with horizon_min=240: size, probability beyond limit.\n"
+            f"2. predict_ramp(zone={zone!r}) and again with horizon_min=240: size, probability_beyond_limit.\n"
             f"3. get_forecast(target='net_load', zone={zone!r}): the peak of q90 against the cap, and when.\n"
-            f"4. list_assets(zone={zone!r}): power and energy that are left to answer it.\n"
+            f"4. list_assets(zone={zone!r}): remaining power and energy.\n"
             "Remember the sign: power is positive into the grid; a positive ramp calls for discharge or dispatch up.\n"
-            "Answer with: the risk and its time, the margin in MW and MWh, what the plant already plans "
-            "(next_power_mw), and one recommended action with its reason. Quote numbers with units and as_of; "
-            "say so where a forecast is a fallback or data are old."
+            "Answer with: the risk and its time, the margin in MW and MWh, the planned power (next_power_mw), "
+            "and one recommended action with its reason. Give numbers with units and as_of. "
+            "State it if a forecast is a fallback or data are old."
         )
 
     @server.prompt(title="Shift handover")
@@ -135,7 +135,8 @@ def add_prompts(server: FastMCP) -> None:
             f"get_forecast(zone={zone!r}) for net load and price, predict_ramp(zone={zone!r}), get_pipeline_health().\n"
             "Sections: state now (net load, price, SoC, grid power against the cap); the last shift (money, penalties "
             "avoided, alerts); the next shift (peak, ramps, prices, planned setpoints); open problems (silent workers, "
-            "bad channels, dead letters, fallbacks). Numbers with units; no advice beyond what the data show."
+            "bad channels, dead letters, fallbacks). Give numbers with units. "
+            "Give no advice that the data do not support."
         )
 
 

@@ -1,4 +1,4 @@
-"""Makes JSON schemas short: a client pays for every byte of ``tools/list`` in each conversation."""
+"""Shortens JSON schemas: every conversation of a client carries the whole of ``tools/list``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _LEFT_OUT = ("title", "maxLength", "maxItems")
 
 
 def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool's argument schema without titles, null alternatives and lengths that no honest argument reaches.
+    """Return a tool's argument schema without titles, null alternatives and maximum lengths.
 
-    Null is accepted and lengths are checked anyway, by the function's own types.
+    The types of the function still accept null and check lengths.
     """
     properties = {name: _argument(value) for name, value in schema.get("properties", {}).items()}
     compact: dict[str, Any] = {"type": "object", "properties": properties}
@@ -21,9 +21,9 @@ def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def compact_output(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer's schema with its fields; a nested object is described by the names of its fields.
+    """Return an answer's schema with its fields; a nested object is reduced to a list of its field names.
 
-    The full schema of every answer is in the resource ``vpp://tools/{tool}/schema``.
+    The resource ``vpp://tools/{tool}/schema`` has the full schema.
     """
     properties = {name: _field(value) for name, value in schema.get("properties", {}).items()}
     return {"type": "object", "properties": properties}

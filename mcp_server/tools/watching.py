@@ -1,4 +1,4 @@
-"""Watching tools: alerts, anomalies and lives of orders."""
+"""Watching tools: alerts, anomalies and the states of orders."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def get_alerts(
     open_only: bool = False,
     limit: Limit = 20,
 ) -> AlertPage:
-    """Alerts: one for each episode, with start, end, channel or asset, effect and what to do about it."""
+    """Alerts, one per episode: start, end, channel or asset, effect and recommended action."""
     return alerts.get_alerts(context, zone, since, severity, is_open=open_only, limit=limit)
 
 
 def get_anomalies(context: ReadContext, zone: EveryZone = None, since: Since = None, limit: Limit = 20) -> AnomalyPage:
-    """Data that the guard did not believe: cause (fault, forged, replayed, frozen), channel, evidence, effect."""
+    """Data that the guard flagged: cause (fault, forged, replayed, frozen), channel, evidence, effect."""
     return alerts.get_anomalies(context, zone, since, limit=limit)
 
 
@@ -43,7 +43,7 @@ def list_orders(
     open_only: bool = False,
     limit: Limit = 20,
 ) -> OrderPage:
-    """Orders with their whole life: accepted, waiting, acting, clamped, done, expired, refused, withdrawn."""
+    """Orders with all their states: accepted, waiting, acting, clamped, done, expired, refused, withdrawn."""
     return orders.list_orders(context, zone, order_id, is_open=open_only, limit=limit)
 
 

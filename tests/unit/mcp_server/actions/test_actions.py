@@ -422,7 +422,7 @@ async def test_a_dry_run_says_what_would_be_refused(tmp_path: Path, wish: Any, e
     async with client_of(Loop(tmp_path), "auto") as client:
         change = (await client.call_tool("set_policy", {**wish, "reason": "quiet night"})).structured_content
     (warning,) = change["warnings"]
-    assert warning.startswith("it would be refused: ")
+    assert warning.startswith("the change would be refused: ")
     assert expected in warning
     assert change["after"] == change["before"] == []
 
