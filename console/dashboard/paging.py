@@ -51,7 +51,7 @@ def page_of(
         cursor: From the page before, None for the first.
 
     Raises:
-        QuestionError: The cursor is not one of ours.
+        QuestionError: The cursor is not valid.
     """
     start, skip = (window[0], 0) if cursor is None else _read(cursor)
     rows = store.read(
@@ -78,5 +78,5 @@ def _read(cursor: str) -> tuple[datetime, int]:
         if not is_time or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
             raise ValueError(text)
     except (ValueError, TypeError) as error:
-        raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over") from error
+        raise QuestionError("the cursor is not valid", hint="leave cursor out to start at the first page") from error
     return instant, repeats

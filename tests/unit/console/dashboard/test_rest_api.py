@@ -103,7 +103,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again(looking: httpx.As
         ("/series", 422, "series: Field required"),
         ("/series?series=soc", 422, "series: Input should be"),
         ("/ledger?limit=0", 422, "limit: Input should be greater"),
-        ("/ledger?cursor=nonsense", 422, "the cursor is not one of ours"),
+        ("/ledger?cursor=nonsense", 422, "the cursor is not valid"),
         ("/ledger?start=2022-01-02T00:00", 422, "start: Input should have timezone info"),
         ("/ledger?start=2022-01-05T00:00Z&end=2022-01-02T00:00Z", 422, "is not before"),
         ("/series?series=net_load_mw&start=0001-01-01T00:00:00%2B14:00", 422, "not between 1900 and 2200"),
