@@ -1,4 +1,4 @@
-"""The budget of one slot as a page, from the measured unit costs."""
+"""Generates the page on the budget of one slot from the measured unit costs."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ python -m deploy.generate
 ```
 
 Four simulated zones with day-ahead prices and one battery each, {slots} half hours, embedded broker, SQLite. Each
-worker reads what its topic carries at full speed and commits every four slots. CPU time is of the whole worker process,
-from the twelfth slot of each zone on.
+worker reads its topic at full speed and commits every four slots. CPU time is that of the whole worker process, from
+the twelfth slot of each zone on.
 
-The load average of the machine was {load:g} on two cores. Other work lengthens CPU times, since caches are shared and a
-worker that waits still polls, which counts as `kafka_client`.{busy}
+The load average of the machine was {load:g} on two cores. Other work increases CPU times, because processes share
+caches and a waiting worker still polls; polling counts as `kafka_client`.{busy}
 
 ## CPU time by step
 
-Milliseconds per slot. `kafka_client` is what no other part counts: Quix, librdkafka and its threads. `changelog` is the
+Milliseconds per slot. `kafka_client` is the remainder: Quix, librdkafka and its threads. `changelog` is the
 checkpoint: changelog records, offsets, RocksDB. `store` is the write to SQLite.
 
 """
 _BUSY_LOAD = 3.0
-_BUSY = """ This one was busy, so take these figures as upper
-bounds and measure on a quiet machine before you plan with them."""
+_BUSY = """ The machine was busy, so these figures are upper
+bounds. Measure on a quiet machine before you plan with them."""
 _COMPARED = """
-| compared in the same run | ms | forecast step against it |
+| comparison in the same run | ms | forecast step relative to it |
 |---|---:|---|
 | forecast step with its worker and Kafka client | {forecast:.2f} | |
 | Quix application that copies the forecast messages as JSON | {copy:.2f} | {slower:.1f} times as long |
 | recipe of the original project, without Kafka | {original:.1f} | {faster:.0f} times as fast |
 
-The recipe of the original project: a pandas frame of 49 rows, 160 columns, 415 stock XGBoost trees, one thread
+The recipe of the original project is a pandas frame of 49 rows with 160 columns and 415 XGBoost trees in one thread
 (`tests/bench/original.py`).
 
 ## Bytes
 
-Bytes of records per slot, without Kafka's own overhead and compression.
+Bytes of records per slot, without Kafka's overhead and compression.
 
 """
 _REST = """
@@ -51,7 +51,7 @@ The store takes {rows:.0f} rows and {stored:,} bytes of SQLite per slot.
 
 ## State
 
-In memory a further zone takes {memory:g} MB in all steps together. Bytes of state:
+Each further zone takes {memory:g} MB of memory in all steps together. Bytes of state:
 
 """
 

@@ -1,4 +1,4 @@
-"""The tables on XGBoost and ramps of the net-load page, from what ``scripts.net_load_figures`` measured."""
+"""Generates the tables on XGBoost and ramps of the net-load page from the figures of ``scripts.net_load_figures``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy.generators.tree_docs import page_with
 PAGE = Path("docs/benchmarks/net-load.md")
 FIGURES = Path("docs/benchmarks/net-load-trees.json")
 BEGIN, END = "<!-- trees:begin -->", "<!-- trees:end -->"
-GAIN_TEXT = """Mean absolute error in MW with the trees, and what they save of the error without them; in brackets
+GAIN_TEXT = """Mean absolute error in MW with the trees, and its reduction against the error without them; in brackets
 the mean weight of the trees.
 """
 SHOWN_MIN = (30, 60, 120, 180, 240, 360)
@@ -23,7 +23,7 @@ SHOWN_HOURS = ("1h", "2h", "4h", "6h")
 
 @dataclass(frozen=True)
 class TestRange:
-    """A zone's test range; ``edges`` are the days (UTC) that part it into pieces, each with a fit of its own."""
+    """A zone's test range; ``edges`` are the days (UTC) that divide it into pieces, each with its own fit."""
 
     __test__ = False
 
@@ -46,7 +46,7 @@ TEST_RANGES = (
 
 
 def net_load_page(root: Path) -> str:
-    """Return the page on net load with its tables as they were measured.
+    """Return the page on net load with the measured tables.
 
     Args:
         root: The repository.
@@ -56,7 +56,7 @@ def net_load_page(root: Path) -> str:
 
 
 def read_figures(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the measured pieces of each test range that is whole.
+    """Return the measured pieces of each complete test range.
 
     Args:
         root: The repository.
@@ -92,11 +92,11 @@ def _tables(figures: dict[str, list[dict[str, Any]]]) -> str:
             GAIN_TEXT,
             markdown_table(("ahead", *names), gains),
             "### Large ramps\n",
-            "A large ramp is a change that only the largest tenth of the six weeks before reaches.\n",
+            "A large ramp is a change in the largest tenth of all changes of the previous six weeks.\n",
             markdown_table(("range", "Brier", "Brier of climatology", "CSI of the alarm", "CSI by the median"), large),
             "### Steepest step\n",
-            "The steepest step that each forecast states, and what came in its direction; MW, means.\n",
-            markdown_table(("range and forecast", "stated", "came", "error", "wrong sign"), steepest),
+            "The steepest step of each forecast, and the actual change in this step and direction; means in MW.\n",
+            markdown_table(("range and forecast", "forecast", "actual", "error", "wrong sign"), steepest),
         ]
     )
 

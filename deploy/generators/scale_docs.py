@@ -1,4 +1,4 @@
-"""Resources of larger plants from measured unit costs: cores, memory, broker, store, disk, money, first limit."""
+"""Computes the resources of larger plants from measured unit costs: cores, memory, broker, store, disk, money."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ SQLITE_ROWS_S = 5_000.0
 INFLUX_ROWS_S = 200_000.0
 BROKER_MB_S = 50.0
 CLUSTER_PARTITIONS = 2_000
-"""Limits taken for planning, not measured: one SQLite writer, one InfluxDB node, one broker, one consumer group."""
+"""Limits assumed for planning, not measured: one SQLite writer, one InfluxDB node, one broker, one consumer group."""
 
 _HEAD = """\
 # Scale
 
 Written by `python -m deploy.generate` from the measured [budget of a slot](budget.md) and the prices in
 `docs/benchmarks/scale-prices.json`: do not edit. Only the unit costs were measured, with four zones and at the load
-that the budget page names. The rest of this page is computed from them for slots of five minutes.
+stated on the budget page. All other figures of this page are computed from them for slots of five minutes.
 
 """
 _METHOD = """
 ## How it is computed
 
-- A slot takes {cpu:.1f} ms of CPU, writes {written:.0f} kB to topics and changelogs, and leaves {rows:.0f} rows in the
+- A slot takes {cpu:.1f} ms of CPU, writes {written:.0f} kB to topics and changelogs, and adds {rows:.0f} rows to the
   store. The most expensive step is `{dearest}`.
-- A zone keeps {state:.0f} kB of state and takes {memory:g} MB of memory. A worker without zones takes {worker:.0f} MB.
+- A zone has {state:.0f} kB of state and takes {memory:g} MB of memory. A worker without zones takes {worker:.0f} MB.
 - `cores = zones / 300 s * CPU per slot / busy share`. One worker of a step serves one partition, so the step
   with the highest cost gives the number of partitions.
-- Limits taken for planning, not measured: SQLite {sqlite:,.0f} rows/s, an InfluxDB node {influx:,.0f} rows/s, a broker
-  {broker:.0f} MB/s, {partitions:,} partitions of one topic.
+- Limits assumed for planning, not measured: SQLite {sqlite:,.0f} rows/s, an InfluxDB node {influx:,.0f} rows/s, a
+  broker {broker:.0f} MB/s, {partitions:,} partitions of one topic.
 - Prices are inputs, entered by hand on {date}: {note}.
-  Change the file and generate again.
+  To use other prices, change the file and generate the page again.
 - Not counted: traffic between zones of a cloud, compression of topics, backups, people.
 
-`vpp loadtest` tries a load of your own on your machine ([Speed](speed.md#load-test)).
+`vpp loadtest` runs a load of your choice on your machine ([Speed](speed.md#load-test)).
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a number of zones needs."""
+    """Resources for a number of zones."""
 
     zones: int
     slots_per_s: float
@@ -83,7 +83,7 @@ class Sizing:
 
 
 def sizing(costs: UnitCosts, zones: int) -> Sizing:
-    """Return what a number of zones needs at 5-minute slots.
+    """Return the resources for a number of zones at 5-minute slots.
 
     ``cores = zones / step * cpu / share``, with ``cpu`` the CPU time of a slot and ``share`` the part of a core that
     may be busy; a worker serves one partition of one step, so the most expensive step gives the number of partitions.
@@ -130,14 +130,14 @@ def monthly_cost(need: Sizing, prices: Mapping[str, Any]) -> float:
 
 
 def fits_one_machine(need: Sizing) -> bool:
-    """Return whether ``vpp up`` on two cores with SQLite carries it."""
+    """Return whether ``vpp up`` on two cores with SQLite can run it."""
     return need.cores <= 2.0 and need.store_rows_s <= SQLITE_ROWS_S
 
 
 def first_limit(need: Sizing) -> str:
-    """Return what breaks first at this size, and what then changes."""
+    """Return the first limit at this size and the change that removes it."""
     if need.zones == 1:
-        return "nothing: `vpp up` on one machine"
+        return "no limit: `vpp up` on one machine"
     if fits_one_machine(need):
         return "the machine: one failure stops all zones. Real Kafka with three replicas, workers under a supervisor"
     if need.partitions > CLUSTER_PARTITIONS:
@@ -163,7 +163,7 @@ def scale_page(costs: UnitCosts, root: Path) -> str:
         ["slots per second", *(_number(n.slots_per_s) for n in needs)],
         [f"cores, {BUSY_SHARE:.0%} busy", *(_number(n.cores) for n in needs)],
         ["memory of the workers, GB", *(_number(n.memory_gb) for n in needs)],
-        ["partitions, a worker of each step for each", *(f"{n.partitions:,}" for n in needs)],
+        ["partitions, each with a worker per step", *(f"{n.partitions:,}" for n in needs)],
         ["written to the broker, MB/s", *(_number(n.broker_mb_s) for n in needs)],
         ["topics kept 7 days, 3 replicas, GB", *(_number(n.topic_gb) for n in needs)],
         ["state, GB", *(_number(n.state_gb) for n in needs)],
@@ -176,7 +176,7 @@ def scale_page(costs: UnitCosts, root: Path) -> str:
         [
             _HEAD,
             markdown_table(("zones", *(f"{n.zones:,}" for n in needs)), rows),
-            "\n## What breaks first\n\n",
+            "\n## First limits\n\n",
             limits,
             _METHOD.format(
                 cpu=costs.slot_cpu_ms,

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 COLUMNS = ("evening", "standing order", "without", "with agent", "in hindsight", "gain %", "prevented %", "calls")
 
 ABOUT = """\
-Twenty half hours of an evening on the plant's own reducers (actor, trader, orders, plant) and its own MCP server, with
-a battery of 8 MW and 16 MWh, a peaker of 10 MW and a load of 4 MW for 100 MW of net load. The forecasts hold a ramp or
-a spike of prices at its probability until an hour and a half before; whether it comes is drawn from the seed. A person
-approves each plan four minutes after it was made, except those that would end an order given for safety or for a
-warranty. *In hindsight* is the best that was possible from the third slot on, everything known and no order in the way;
-*prevented* is the agent's gain in per cent of the loss that could be avoided."""
+An evening has twenty half hours. It runs on the plant's reducers (actor, trader, orders, plant) and the plant's MCP
+server, with a battery of 8 MW and 16 MWh, a peaker of 10 MW and a load of 4 MW for 100 MW of net load. The forecasts
+contain a ramp or a price spike at its probability until 90 minutes before it; the seed decides whether it happens. A
+simulated operator approves each plan after four minutes, except plans that would end an order given for safety or for
+a warranty. *In hindsight* is the best possible result from the third slot on, with all values known and without the
+order in force. *Prevented* is the agent's gain in per cent of the avoidable loss."""
 
 
 def agent(
@@ -38,11 +38,11 @@ def agent(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> int:
-    """Live through evenings with the agent and without it, on the plant's own reducers, and compare the money.
+    """Run evenings with and without the agent on the plant's own reducers, and compare the money.
 
-    The scripted evening has a ramp, a spike of prices and an order that loses money; the brain should prevent 70 % of
-    the loss that could be avoided. In none of the seeded evenings should it lose more than 1 %. A person approves each
-    plan within minutes, except those that would end a duty. Exit code 1: a goal is missed.
+    The scripted evening has a ramp, a price spike and an order that loses money; the brain should prevent 70 % of the
+    avoidable loss. It should not lose more than 1 % in any of the seeded evenings. A simulated operator approves each
+    plan within minutes, except plans that would end a duty. Exit code 1: a goal is missed.
     """
     from mcp_server.agent_bench.scenario import bench_zone, scripted_evening, seeded_evening
     from mcp_server.agent_bench.score import score_brain
@@ -74,7 +74,7 @@ def agent(
 def page(score: BenchScore) -> str:
     """Return the figures as a page of the documentation."""
     lines = [
-        "# What the agent is worth",
+        "# Value of the agent",
         "",
         (
             f"Written by `vpp backtest agent --out FILE`; do not edit. The brain is `{score.brain}`, money is in "
