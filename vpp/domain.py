@@ -74,7 +74,7 @@ class Step:
     @staticmethod
     @cache
     def of(minutes: int) -> Step:
-        """Return the step of so many minutes, one object for each; it is asked for with every slot and asset."""
+        """Return the step of this many minutes; the object is cached, because every slot and asset needs it."""
         return Step(minutes)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ class VppError(Exception):
 
     Args:
         message: What happened, with the values that matter.
-        hint: The next step for the reader, or None where the message already says it.
+        hint: The next step for the reader, or None if the message already says it.
     """
 
     exit_code: ClassVar[int] = 1
@@ -64,7 +64,7 @@ class MessageError(DataError):
 
     Args:
         message: What is wrong.
-        reason: Short reason code, as it stands in ``vpp.dlq``.
+        reason: Short reason code, as in ``vpp.dlq``.
     """
 
     def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
@@ -77,7 +77,7 @@ class UnreachableError(VppError):
 
     Args:
         message: What does not answer, and why.
-        retry_after_s: When the service asks to be tried again (s), None where it did not say.
+        retry_after_s: When the service asks to be tried again (s), None if it did not say.
     """
 
     exit_code = 3
@@ -106,7 +106,7 @@ class PhysicsError(VppError):
 
 
 def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = None, cutoff: float = 0.6) -> str:
-    """Return the hint for a name that does not exist: the nearest valid one, else what there is.
+    """Return the hint for a name that does not exist: the nearest valid name, else all valid names.
 
     Args:
         name: What was asked for.
@@ -125,7 +125,7 @@ def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = Non
 
 
 def did_you_mean(name: str, valid: Iterable[object], cutoff: float = 0.6) -> str:
-    """Return `` (did you mean X?)`` for a name that does not exist, empty where no valid name is near."""
+    """Return `` (did you mean X?)`` for a name that does not exist, empty if no valid name is near."""
     hint = nearest_hint(name, valid, otherwise="", cutoff=cutoff)
     return f" ({hint})" if hint else ""
 
@@ -135,7 +135,7 @@ def _plain(name: str) -> str:
 
 
 def error_text(name: str, error: VppError) -> str:
-    """Return what a process of this name prints about an error: what happened and the next step."""
+    """Return the error message of a process: what happened, and the next step."""
     return plain_lines(f"{name}: {error}" + (f"\n  next: {error.hint}" if error.hint else ""))
 
 

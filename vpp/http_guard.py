@@ -18,7 +18,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def host_name(header: str) -> str | None:
-    """Return the name or address in a Host header in lower case, without its port; None where it is no such header.
+    """Return the name or address in a Host header in lower case, without its port; None if it is no such header.
 
     A name has no dot at its end, an IPv6 address stands in brackets, a port lies within 1 to 65535. What an address may
     have beside them (a user, a path, a fragment, a zone of IPv6) is refused.

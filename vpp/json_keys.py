@@ -11,7 +11,7 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON as a dict; for ``object_pairs_hook`` of ``json.loads``.
 
     Raises:
-        ValueError: A key comes twice.
+        ValueError: A key is repeated.
     """
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -22,7 +22,7 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_keys(body: bytes) -> None:
-    """Refuse a JSON text with a key that comes twice in one object, however deep.
+    """Refuse a JSON text with a repeated key in one object, at any depth.
 
     Raises:
         ValueError: There is one, or the text is no JSON.
@@ -31,5 +31,5 @@ def check_keys(body: bytes) -> None:
     _DECODER.decode(body.decode())
 
 
-# Numbers are skipped: how long they are and what they mean is for the decoder proper.
+# Numbers are skipped: the decoder checks them.
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_int=lambda _: 0, parse_float=lambda _: 0.0)

@@ -20,7 +20,7 @@ _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default=_NOTHING)
 
 
 def log_about(facts: Mapping[str, Any]) -> None:
-    """Say what the JSON log lines of this thread are about from now on, instead of what was said before.
+    """Set the facts that are added to the JSON log lines of this thread, in place of earlier ones.
 
     Args:
         facts: For example ``trace_id``, ``zone``, ``slot``, ``partition`` and ``offset`` of the record in work.

@@ -22,7 +22,8 @@ def read_yaml(text: str, name: str, error: type[ConfigError] = ConfigError) -> A
     """Return the content of a YAML text; ``name`` appears in errors.
 
     Raises:
-        ConfigError: It is not YAML, a key comes twice, or YAML would read a word as something else. Of class ``error``.
+        ConfigError: The text is not YAML, repeats a key, or has a word that YAML reads as another type. Of class
+            ``error``.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

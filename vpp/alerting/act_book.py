@@ -15,7 +15,7 @@ Scope = tuple[str, str | None, AlertCode | None, str | None, str | None, datetim
 
 @dataclass
 class ActBook:
-    """Acts by what they are about; taking one again changes nothing, and their order does not matter."""
+    """Acts on alerts by subject. A repeated act changes nothing, and the order of acts does not matter."""
 
     _acknowledged: dict[tuple[str, str], AlertAct] = field(default_factory=dict)
     _silences: dict[Scope, AlertAct] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class ActBook:
                 lasting[scope] = act
 
     def acknowledgement(self, zone: str, alert_id: str) -> AlertAct | None:
-        """Return who took an alert on, None where nobody has."""
+        """Return the acknowledgement of an alert, None if there is none."""
         return self._acknowledged.get((zone, alert_id))
 
     def silence(self, subject: Subject, now: datetime) -> AlertAct | None:
-        """Return the silence that covers an alert at a moment, the one that lasts longest; None where there is none."""
+        """Return the longest silence that covers an alert at ``now``, None if there is none."""
         active = [act for act in self._silences.values() if _covers(act, subject) and _is_within(act, now)]
         return max(active, key=lambda act: (_end(act), act.act_id), default=None)
 
@@ -60,7 +60,7 @@ class ActBook:
         return sorted((act for act in self._silences.values() if _is_within(act, now)), key=_end)
 
     def maintenance(self, subject: Subject) -> AlertAct | None:
-        """Return a maintenance window that an alert began in, None where there is none."""
+        """Return a maintenance window that an alert began in, None if there is none."""
         return next(
             (act for act in self._windows.values() if _covers(act, subject) and _is_within(act, subject.slot)), None
         )

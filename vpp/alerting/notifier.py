@@ -106,7 +106,7 @@ class Notifier:
     Invariants:
         - An alert is due until its contact's service has taken it, for a day at least.
         - A contact gets one message at a time, and no two within its gap or while its service is given time.
-        - Records may come twice and in any order of partitions.
+        - Records may be repeated and partitions may be read in any order.
 
     Args:
         rules: Contacts, owners and rules.
@@ -186,7 +186,7 @@ class Notifier:
         return self._note(delivery.contact, delivery.notices, now, NoticeOutcome.DELIVERED, attempts)
 
     def failed(self, delivery: AlertMessage, now: datetime) -> list[Notice]:
-        """Wait longer before the next message; return the notices of what is given up after a day of attempts."""
+        """Increase the wait before the next message; return the notices that are dropped after a day of attempts."""
         box = self._outboxes[delivery.contact]
         attempts = box.attempts + 1
         wait_s = min(RETRY_S * 2.0 ** min(attempts - 1, 20), LONGEST_RETRY_S)

@@ -59,7 +59,7 @@ class Contact(_Part):
         return {"url": value} if isinstance(value, str) else value
 
     def address(self, environment: Mapping[str, str]) -> str:
-        """Return the address with what it takes from the environment.
+        """Return the address with the variables of the environment filled in.
 
         Raises:
             ConfigError: A variable is not set.
@@ -245,7 +245,7 @@ class AlertRules(_Part):
         return severity != "critical" and hours is not None and hours.cover(now)
 
     def in_maintenance(self, subject: Subject) -> MaintenanceWindow | None:
-        """Return the maintenance window that an alert began in, None where there is none."""
+        """Return the maintenance window that an alert began in, None if there is none."""
         return next((window for window in self.maintenance if window.covers(subject)), None)
 
 
@@ -259,7 +259,7 @@ def parse_rules(text: str, name: str) -> AlertRules:
     """Return the rules of a YAML text; ``name`` appears in errors.
 
     Raises:
-        ConfigError: It is no YAML, or not what the rules may hold.
+        ConfigError: The file is not YAML, or does not fit the schema of alert rules.
     """
     content = read_yaml(text, name)
     try:
@@ -270,7 +270,7 @@ def parse_rules(text: str, name: str) -> AlertRules:
 
 
 def load_rules(path: Path | None) -> AlertRules:
-    """Return the rules in force: the user's file before the defaults, or the defaults alone where there is no file.
+    """Return the rules in force: those of the user's file, then the defaults; without a file only the defaults.
 
     Raises:
         ConfigError: The file cannot be read or is wrong.

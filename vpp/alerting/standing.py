@@ -37,12 +37,12 @@ class AlertStanding:
 
 
 def read_acts(store: Store, zone: str | Sequence[str] | None = None) -> ActBook:
-    """Return what people have done about the alerts of a zone, or of all."""
+    """Return the acts of people on the alerts of one zone, or of all zones."""
     return ActBook.of(act_of_row(row) for row in store.read(ALERT_ACTS, zone=zone).dicts())
 
 
 def standing_of(row: Mapping[str, Any], rules: AlertRules, acts: ActBook, now: datetime) -> AlertStanding:
-    """Return how a stored alert stands.
+    """Return the status of a stored alert: owner, acknowledgement, silence, maintenance.
 
     Args:
         row: The alert, as the store has it.

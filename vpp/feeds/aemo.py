@@ -128,7 +128,7 @@ def _unzipped(body: bytes) -> str:
 
 
 def _tables(text: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of the tables that are read; the last line says how many lines there are."""
+    """Yield the rows of the tables that are read; the last line states the number of lines."""
     lines = list(csv.reader(io.StringIO(text)))
     last = lines[-1] if lines else []
     if last != ["C", "END OF REPORT", str(len(lines))]:

@@ -40,7 +40,7 @@ class IssueBook:
         return tuple(sorted(self._revisions))
 
     def add(self, issue: Issue) -> bool:
-        """Take an issue; return whether it says anything new."""
+        """Add an issue; return whether it changes a value."""
         length = timedelta(minutes=issue.step_min)
         is_new = False
         for i, value in enumerate(issue.values):
@@ -128,13 +128,13 @@ class IssueBook:
         return touched
 
     def as_of(self, channel: str, index: int, instant: datetime) -> Revision | None:
-        """Return what was known of a slot at ``instant``: the newest revision until then, None where there was none."""
+        """Return the value of a slot as known at ``instant``: its newest revision until then, None without one."""
         revisions = self._revisions.get(channel, {}).get(index, ())
         place = bisect_right(revisions, instant, key=lambda revision: revision[0])
         return revisions[place - 1] if place else None
 
     def first_known(self, channel: str, index: int) -> datetime | None:
-        """Return when a value of a slot was first known; None where there is none."""
+        """Return the time at which a value of a slot was first known, None if there is no value."""
         for published_at, value in self._revisions.get(channel, {}).get(index, ()):
             if value is not None:
                 return published_at
@@ -145,6 +145,6 @@ class IssueBook:
         yield from self._revisions.get(channel, {})
 
     def span(self, channels: Iterable[str]) -> tuple[int, int] | None:
-        """Return the first and the last slot that has anything of these channels; None where none has."""
+        """Return the first and the last slot that has anything of these channels; None if none has."""
         ends = [(min(slots), max(slots)) for name in channels if (slots := self._revisions.get(name))]
         return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None

@@ -155,7 +155,7 @@ class Service:
         datasets: Returns the datasets of one zone by the settings.
         step_min: Slot length of its zones.
         closing: Channels that a slot needs before it is sent as a whole; empty for a service of additions (weather).
-        delay: A slot is complete so long after its end, as a rule; it is closed then with what there is.
+        delay: Usual time from the end of a slot until it is complete; then it is closed with the values received.
         terms: Licence and attribution line.
         key_param: Query parameter that carries the key, where the service needs or takes one.
         key_needed: It answers nothing without a key.

@@ -53,7 +53,7 @@ class _Rates(msgspec.Struct):
 def read_rates(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
     """Return unit rates as prices (GBP per MWh, VAT included) by half hour.
 
-    A rate without an end counts up to the end of the range that was asked for.
+    A rate without an end is valid up to the end of the requested range.
 
     Raises:
         AnswerError: The answer is broken, or holds more rates than one page.

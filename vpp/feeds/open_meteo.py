@@ -78,7 +78,7 @@ def read_previous_runs(body: bytes, *, ask: Ask, received: datetime) -> list[Iss
     from both ends. An hour that a place lacks is missing.
 
     Raises:
-        AnswerError: The answer is broken, another variable than asked for (``shape``), or in another unit (``unit``).
+        AnswerError: The answer is broken, has another variable than requested (``shape``), or another unit (``unit``).
     """
     answer = read_json(body)
     places: list[_Answer] = converted(answer if isinstance(answer, list) else [answer], list[_Answer])

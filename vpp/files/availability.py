@@ -1,4 +1,4 @@
-"""The data catalogue: which column is which channel, what is published ahead, and when it is available.
+"""The data catalogue: channels of columns, channels published ahead, and when their values are available.
 
 Sources split the rows of a file into observations and publications by this table and send both in order of
 availability, so no feature can see a value before it was known.

@@ -235,7 +235,7 @@ class FileLayout:
 
 
 def zone_name(text: object) -> str:
-    """Return a zone's name in one form: no blanks at its ends, composed letters; empty where there is none."""
+    """Return a zone's name in one form: no blanks at its ends, composed letters; empty if there is none."""
     if text is None or (isinstance(text, float) and np.isnan(text)):
         return ""
     return unicodedata.normalize("NFC", str(text)).strip()

@@ -45,7 +45,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Refuse what is no table of text and no Parquet.
+    """Refuse a file that is neither a text table nor Parquet.
 
     Raises:
         DataError: It is a folder without Parquet files, a workbook, JSON, ...; names the next step.

@@ -36,7 +36,7 @@ UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A value far from the rest of its channel, with its row (None where rows were reshaped) and instant."""
+    """A value far from the rest of its channel, with its row (None if rows were reshaped) and instant."""
 
     row: int | None
     at: datetime
@@ -96,7 +96,7 @@ class FileReport:
 
 
 def report_file(path: Path, mapping: Mapping | str | None = None) -> FileReport:
-    """Read a file and return what the plant would make of it.
+    """Read a file and return a report on how the plant would use it.
 
     Args:
         path: A .csv, .csv.gz or .parquet file.

@@ -90,7 +90,7 @@ class SourceColumn(_Strict):
 
 
 class TimeColumn(_Strict):
-    """Where the time stands.
+    """The time column or columns.
 
     ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``excel``, a strptime pattern (of one
     end of the interval, or of
@@ -152,7 +152,7 @@ class LongForm(_Strict):
 
 
 class Signs(_Strict):
-    """What tells a file from others with the same columns: words in its name, or columns that only it has.
+    """Signs that distinguish a file from others with the same columns: words in its name, or extra columns.
 
     ``foreign``: words in the names of files with the same columns that hold another quantity, which no mapping reads.
     """
@@ -277,7 +277,7 @@ def _stands_in(names: tuple[str, ...], columns: set[str]) -> bool:
 
 
 def zone_in(pattern: str, name: str) -> str | None:
-    """Return what stands for ``{zone}`` in a column's name, "" where the pattern has none; None where it does not fit.
+    """Return what stands for ``{zone}`` in a column's name, "" where the pattern has none; None if it does not fit.
 
     Case does not matter.
 
@@ -364,7 +364,7 @@ def _refuse_foreign(mapping: Mapping, words: tuple[str, ...], file_name: str) ->
 
 
 def doubts(mapping: Mapping, header: tuple[str, ...], file_name: str) -> tuple[str, ...]:
-    """Return warnings where nothing tells whether a file is of this shipped mapping or of another that fits too."""
+    """Return warnings if the file could also belong to another shipped mapping."""
     if mapping.signs is None or mapping.is_signed(header, file_name):
         return ()
     others = [other for other in _fitting(header) if other.signs is not None and other is not mapping]

@@ -134,7 +134,7 @@ def read_numbers(column: pd.Series[Any], style: NumberStyle, unit: str | None = 
     """Return a column's numbers.
 
     Args:
-        column: Numbers, or text as it stands in the file.
+        column: Numbers, or text as in the file.
         style: How numbers are written.
         unit: Unit of the column: cells may carry it (``1.5 MW``); a cell with another unit is unreadable.
     """

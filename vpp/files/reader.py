@@ -83,7 +83,7 @@ class FileInfo:
         return (*read_with, *self.warnings, *_ignored_note(self.ignored))
 
     def span(self, zone: str) -> ZoneSpan:
-        """Return what the file holds of a zone.
+        """Return the span of a zone in the file.
 
         Raises:
             ConfigError: It has no such zone.
@@ -102,7 +102,7 @@ class FileInfo:
         return replace(self, step_min=step_min, spans=spans)
 
     def zone_steps(self, zones: Collection[str] | None = None) -> dict[str, ZoneStep]:
-        """Return how the rows of these zones (None: all) become slots."""
+        """Return the rules by which rows of these zones (None: all) become slots."""
         return {
             name: ZoneStep(span.step_min, span.lengths_s)
             for name, span in self.spans.items()
@@ -173,7 +173,7 @@ def _resolved(table: SourceTable, mapping: ColumnMapping | None) -> FileLayout:
 
 
 def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> FileInfo:
-    """Read a file once, check it and return what it holds.
+    """Read a file once, check it and return a summary of its content.
 
     Args:
         path: A .csv, .csv.gz or .parquet file.
@@ -250,7 +250,7 @@ def read_frame(
         step_min: Slot length, a multiple of the file's; None: the file's.
 
     Returns:
-        One float64 column per channel; NaN where a value or row is missing. Rows faster than the step are averaged.
+        One float64 column per channel; NaN if a value or row is missing. Rows faster than the step are averaged.
 
     Raises:
         DataError: As ``inspect_file``, and for a zone that the file does not have in the range.

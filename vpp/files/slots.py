@@ -35,7 +35,7 @@ class ZoneStep:
     lengths_s: tuple[float, ...]
 
     def lengths(self, before: Any, after: Any) -> Any:
-        """Return the seconds that rows stand for, from the seconds to the rows before and after (NaN: none)."""
+        """Return the seconds that rows cover, from the seconds to the previous and the next row (NaN: none)."""
         nearest = np.fmin(before, after)
         if not self.lengths_s:
             return np.where(np.isnan(nearest), self.step_min * 60.0, np.fmin(nearest, self.step_min * 60.0))
@@ -59,7 +59,7 @@ class SlotMaker:
         steps: How each zone's rows become slots; rows of other zones are left out.
         place: Which place of its interval a stamp names, 0 to 1.
         energies: Columns that hold the energy of a row (MWh): they become mean power (MW).
-        repeat_min: Channel to the minutes that one of its values stands for.
+        repeat_min: Minutes that one value covers, by channel.
     """
 
     steps: Mapping[str, ZoneStep]
@@ -75,7 +75,7 @@ class SlotMaker:
         return self._make(rows, last=False)
 
     def rest(self) -> pd.DataFrame | None:
-        """Return the slots that are left at the end of the file, None where there are none."""
+        """Return the slots that are left at the end of the file, None if there are none."""
         if self._carry is None or self._carry.empty:
             return None
         return self._make(self._carry.iloc[:0], last=True)

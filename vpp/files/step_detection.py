@@ -30,7 +30,7 @@ class ZoneRows:
         rows: Number of rows.
         counts: Spacing in seconds to how often it came.
         longest: Spacing in seconds to its longest run.
-        phases: Second of the day to how many stamps had it.
+        phases: Number of stamps by second of the day.
         run: Spacing and length of the run at the end.
     """
 
@@ -80,7 +80,7 @@ class Spacing:
             zones: Zone names, as many.
 
         Raises:
-            DataError: A row is earlier than the one before, or (timestamp, zone) comes twice.
+            DataError: A row is earlier than the previous one, or (timestamp, zone) is repeated.
         """
         if not len(stamps):
             return
@@ -139,7 +139,7 @@ class Spacing:
             zone_rows.run = (gap, total)
 
     def steps(self, stated_min: int | None = None) -> dict[str, ZoneStep]:
-        """Return how each zone's rows become slots.
+        """Return the rules by which rows become slots, by zone.
 
         Args:
             stated_min: Slot length by the mapping; rows then need no regular spacing.
@@ -183,7 +183,7 @@ class Spacing:
         return minutes
 
     def _off_grid(self, rows: ZoneRows, step_min: int, *, exact: bool = False) -> str | None:
-        """Return what is wrong where rows that stand for whole slots do not begin at slot starts."""
+        """Return the error text if rows that cover whole slots do not begin at slot starts."""
         if rows.median_s() < WHOLE * step_min * 60:
             return None
         off = _distance(rows, step_min, self._place)
@@ -210,7 +210,7 @@ class Spacing:
 
 
 def _too_long(rows: ZoneRows, step_min: int) -> str | None:
-    """Return what is wrong where rows stand for more than a slot."""
+    """Return the error text if rows cover more than one slot."""
     limit = 1.25 * step_min * 60
     if rows.median_s() > limit:
         return f"has rows every {_span(rows.median_s())}, which is more than a slot of {step_min} min"
@@ -221,7 +221,7 @@ def _too_long(rows: ZoneRows, step_min: int) -> str | None:
 
 
 def _distance(rows: ZoneRows, step_min: int, place: float) -> Any:
-    """Return how far each phase is from the nearest slot start, in seconds."""
+    """Return the distance of each phase from the nearest slot start, in seconds."""
     step = step_min * 60
     phases = np.array(list(rows.phases), dtype=np.float64)
     length = min(rows.median_s(), float(step))
@@ -230,7 +230,7 @@ def _distance(rows: ZoneRows, step_min: int, place: float) -> Any:
 
 
 def _clock_hint(back: Any) -> str:
-    """Return what else may be the cause where stamps go back by no more than an hour."""
+    """Return a hint on the clock change if stamps go back by at most an hour."""
     if back > np.timedelta64(1, "h"):
         return ""
     return "; if the clock was set back there, state time.zone in a mapping file"

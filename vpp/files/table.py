@@ -42,7 +42,7 @@ _MAX_QUANTITIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class RawChunk:
-    """Some rows as they stand in the file; ``rows`` holds their numbers."""
+    """Rows of the file as text; ``rows`` has their numbers."""
 
     cells: pd.DataFrame
     rows: Any
@@ -238,7 +238,7 @@ def _turned(table: SourceTable, day: str) -> SourceTable:
 
 
 def header_line(table: SourceTable) -> int | None:
-    """Return how many lines stand before a line that names the time column, None where no early line does."""
+    """Return the number of lines before the header, which names the time column; None if no early line does."""
     if table.content is not None or table.is_typed:
         return None
     time_columns = {name.casefold() for name in table.mapping.time.column}
@@ -349,7 +349,7 @@ def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
     cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
     rows = np.concatenate([part.rows for part in parts])
     cells[long.name] = cells[long.name].str.strip()
-    # The hour that comes twice in autumn repeats its keys: the n-th time of a quantity goes to the n-th row of its key.
+    # The repeated hour in autumn repeats its keys: the n-th value of a quantity belongs to the n-th row of its key.
     cells["turn"] = cells.groupby([*keys, long.name], sort=False).cumcount()
     rows_of = [*keys, "turn"]
     first = cells.assign(row=rows).groupby(rows_of, sort=False)["row"].first()

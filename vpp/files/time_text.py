@@ -169,7 +169,7 @@ def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def aware_mask(text: pd.Series[Any], formats: Sequence[str]) -> Any:
-    """Return which cells carry an offset, a name of one, or a pattern that reads one."""
+    """Return a mask of the cells with an offset, the name of a time zone, or a format that reads one."""
     if any("%z" in pattern for pattern in formats):
         return np.ones(len(text), dtype=bool)
     ends = first_ends(_plain(text))
@@ -248,7 +248,7 @@ def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
 
 
 def _ending(text: pd.Series[Any]) -> str | None:
-    """Return the word that all cells end with (the name of a time zone), None where there is none."""
+    """Return the word that all cells end with (the name of a time zone), None if there is none."""
     words = text.str.extract(r"(\s[A-Za-z/_]{2,})$", expand=False).unique()
     return str(words[0]) if len(words) == 1 and isinstance(words[0], str) else None
 

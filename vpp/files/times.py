@@ -94,7 +94,7 @@ class TimeReader:
         return Instants(self._checked(utc, text, rows), keep)
 
     def _text(self, raw: pd.DataFrame) -> pd.Series[Any]:
-        """Return the time column, joined with the day or the time of day where these stand elsewhere."""
+        """Return the time column, joined with the columns of day or time of day if these are separate."""
         text = raw[self.column]
         if pd.api.types.is_datetime64_any_dtype(text) and self.clock is not None:
             text = text.dt.strftime("%Y-%m-%d")
@@ -120,7 +120,7 @@ class TimeReader:
             return excel_times(text), np.zeros(len(text), dtype=bool)
         text = text.astype(str)
         if self.time.zone != "UTC":
-            # A mark of summer time says nothing that local time and the order of rows do not say.
+            # A summer-time mark adds no information to local time and row order.
             text = text.str.replace(r"\s+DST$", "", regex=True)
         best: pd.Series[Any] | None = None
         for pattern in self.time.format:
@@ -200,7 +200,7 @@ class TimeReader:
         return self._second_hour(utc, twice, lost, zones), ~lost
 
     def _second_hour(self, utc: pd.Series[Any], twice: Any, lost: Any, zones: Any) -> pd.Series[Any]:
-        # When the clock goes back, an hour's stamps come twice; the second time is known by the order of the rows.
+        # When the clock goes back, the stamps of an hour are repeated; row order identifies the second hour.
         last = self._last_utc
         if not twice.any() and not lost.any():
             for zone in dict.fromkeys(zones):
@@ -217,7 +217,7 @@ class TimeReader:
 
 
 def zone_of_name(column: str) -> str | None:
-    """Return the time zone that a time column's name states, None where it states none.
+    """Return the time zone that a time column's name states, None if it states none.
 
     >>> zone_of_name("MTU (CET/CEST)"), zone_of_name("INTERVALSTARTTIME_GMT"), zone_of_name("Time")
     ('Europe/Brussels', 'UTC', None)

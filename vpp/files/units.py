@@ -83,7 +83,7 @@ _SIGNS = (("€", "eur"), ("£", "gbp"), ("$", "usd"), ("°", ""))
 
 
 def unit_of_channel(channel: str) -> str | None:
-    """Return the unit that the end of a canonical channel's name states, None where it states none."""
+    """Return the unit that the end of a canonical channel's name states, None if it states none."""
     return next((unit for end, unit in _BY_END if channel.endswith(end)), None)
 
 
@@ -97,7 +97,7 @@ def units_like(unit: str) -> tuple[str, ...]:
 
 
 def without_unit(cell: str, unit: str) -> str | None:
-    """Return a cell without the unit that it carries, None where it carries none or another.
+    """Return a cell without the unit that it carries, None if it carries none or another.
 
     >>> without_unit("1.5 MW", "MW"), without_unit("€40", "per_MWh"), without_unit("1.5 kW", "MW")
     ('1.5', '40', None)
@@ -107,7 +107,7 @@ def without_unit(cell: str, unit: str) -> str | None:
 
 
 def named_unit(column: str) -> tuple[str, str] | None:
-    """Return the channel and the unit that a column's name states, None where it states none.
+    """Return the channel and the unit that a column's name states, None if it states none.
 
     Only quantities of the canonical shape are read: ``load_kw``, ``Solar (W)``, ``wind_forecast_da_gw``,
     ``price_ct_kwh``, ``temperature_f``.

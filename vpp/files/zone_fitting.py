@@ -37,7 +37,7 @@ History = Callable[[], "pd.DataFrame"]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says of all zones: a time zone, and a market by name or by when its price is known."""
+    """Options of the command line for all zones: a time zone, and a market by name or by when its price is known."""
 
     time_zone: str | None = None
     market: str | None = None
@@ -52,7 +52,7 @@ def zone_for(
     own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
 ) -> tuple[Zone, list[str]]:
-    """Return the zone fitted to what feeds it, and lines that say what was assumed.
+    """Return the zone fitted to its source, and a line for each assumption.
 
     Args:
         name: Zone name.
@@ -183,7 +183,7 @@ def power_scale(frame: pd.DataFrame | None) -> tuple[float, float, int]:
 
 
 def robust_peak(values: Any) -> float:
-    """Return the largest magnitude of a series that is no outlier; 0 where there is none.
+    """Return the largest magnitude of a series without outliers; 0 for an empty series.
 
     Magnitudes above twice the k-th largest are left out, with k = 1 % of them and at least 3: a bad reading, or a few,
     do not scale a fleet, and the peak of a clean series is its own.

@@ -48,7 +48,7 @@ def fleet_in_force(settings: Settings) -> Fleet:
 
 
 def zone_in_force(settings: Settings, name: str) -> Zone | None:
-    """Return how a zone is configured in this run, None where no file says; raises as ``candidates``."""
+    """Return the configuration of a zone in this run, None if no file has it; raises as ``candidates``."""
     return next(candidates(settings, name), None)
 
 
@@ -74,7 +74,7 @@ def keep_superseded(settings: Settings) -> None:
 
 
 def _superseded(fitted: Path) -> list[Path]:
-    """Return the fleets that ``vpp reload`` has replaced, the newest first."""
+    """Return the fleets that ``vpp reload`` has replaced, newest first."""
     return sorted(fitted.parent.glob("fleet.[0-9]*.yaml"), reverse=True)
 
 

@@ -32,7 +32,7 @@ _ONLY_AT_START = frozenset({"soc_start", "start_mwh"})
 class KeyChange:
     """One key that differs: its place (``limits.import_cap_mw``, ``assets.B1.wear_cost_per_mwh``) and both values.
 
-    ``live``: whether it may change while the zone runs. An asset that joins or leaves is one key, None where it is not.
+    ``live``: whether it may change while the zone runs. An asset that joins or leaves is one key, None if it is not.
     """
 
     key: str

@@ -25,7 +25,7 @@ class PriceKnown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A slot that is priced, with what a rule needs to say when its price is known.
+    """A priced slot, with the data from which a market rule derives when its price is known.
 
     ``gate_closure_local_hour``: hour of the auction on the local day before.
     """

@@ -19,7 +19,7 @@ class PowerScale:
     """A reference power and what follows from it.
 
     Attributes:
-        reference_mw: Power that stands for the site or region, MW, above 0.
+        reference_mw: Reference power of the site or region, MW, above 0.
         decimals: Decimals to which power in MW is written: six places below the leading digit of ``reference_mw``, so
             a step is at most a millionth of it. 100 MW gives 4 decimals (100 W), 5 kW gives 9.
     """
@@ -64,7 +64,7 @@ def power_unit(size_mw: float) -> tuple[str, float]:
 
 
 def significant(value: float) -> float:
-    """Return a value to six significant digits, whatever its size.
+    """Return a value with six significant digits.
 
     >>> significant(0.00031234567), significant(41234.5678)
     (0.000312346, 41234.6)

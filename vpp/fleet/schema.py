@@ -187,7 +187,7 @@ class Zone(Strict):
     def config_hash(self) -> str:
         """A hash of the whole configuration, so that a decision can be recomputed on the same.
 
-        What stands at its default is left out: a setting that a later version adds makes no other configuration.
+        Fields with default values are left out, so a field that a later version adds does not change the configuration.
         """
         return hashlib.blake2b(self.model_dump_json(exclude_defaults=True).encode(), digest_size=8).hexdigest()
 

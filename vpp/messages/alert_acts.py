@@ -23,11 +23,11 @@ class AlertAction(StrEnum):
 class AlertAct(Record, kw_only=True, frozen=True, tag="alert_act", omit_defaults=True):
     """One act of a person on alerts of a zone; ``at`` is wall time, as is the ``until`` of a silence.
 
-    An acknowledgement names its ``alert_id``. A silence holds until ``until`` for what it names: one ``alert_id``, or
-    all alerts of the zone with this ``code``, ``asset_id`` and telemetry ``channel``, where they are given. A later
-    silence of the same scope replaces it; one whose ``until`` is its ``at`` ends it. A maintenance window holds for the
-    alerts of such a scope whose first slot is at or after ``since`` and before ``until``. A later one of the same scope
-    and ``since`` replaces it; one whose ``until`` is its ``since`` takes it back.
+    An acknowledgement names its ``alert_id``. A silence lasts until ``until`` for the alerts that it names: one
+    ``alert_id``, or all alerts of the zone with this ``code``, ``asset_id`` and telemetry ``channel``, if given. A
+    later silence of the same scope replaces it; one whose ``until`` is its ``at`` ends it. A maintenance window holds
+    for the alerts of such a scope whose first slot is at or after ``since`` and before ``until``. A later one of the
+    same scope and ``since`` replaces it; one whose ``until`` is its ``since`` takes it back.
     """
 
     act_id: str

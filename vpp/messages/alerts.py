@@ -111,8 +111,8 @@ class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):
 
     ``alert_id`` is stable: the alert is written again when its episode ends, and that is the same row. ``slot``: first
     slot of the episode. ``ended_at``: its end; null while it lasts, and where it is a moment (see ``EPISODES``).
-    ``channel`` or ``asset_id``: what it is about; ``also``: further channels with the same fault from the same slot.
-    ``topic``: the part of the plant that speaks. ``values``: numbers behind it, by name with unit.
+    ``channel`` or ``asset_id``: its subject; ``also``: further channels with the same fault from the same slot.
+    ``topic``: the part of the plant that raises it. ``values``: its numbers, by name with unit.
     """
 
     slot: Time

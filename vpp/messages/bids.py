@@ -14,7 +14,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     """The grid-response actor's bid after ``slot`` closed: the served share's net load and what its limits are worth.
 
     All lists have one value per entry of ``horizon_min``. Empty lists and a ``reason``: no bid could be made.
-    ``observation``: the closed slot; absent only in a decision record, where it stands once for all bids.
+    ``observation``: the closed slot; absent only in a decision record, which has it once for all bids.
     ``not_ready``: too little of the past is known to bid on the forecast; the policy's earlier bid no longer holds.
     """
 
@@ -42,7 +42,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
 class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What a part of the trader would do in the next slot, for any stored energy and any price.
 
-    ``water_value_per_mwh``: worth of one more MWh in store after the slot, at equal steps of usable capacity, lowest
+    ``water_value_per_mwh``: value of one more MWh in store after the slot, at equal steps of usable capacity, lowest
     first. A seen price p is acted on as ``expected + trust * (p - expected)``; a ``fixed`` one acts on the expected.
     """
 
@@ -95,15 +95,15 @@ INSTANT_ACTIONS = frozenset({"release", "cancel", "release_quarantine"})
 
 
 class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
-    """What an operator or agent wants of assets (``vpp.orders``); admitted, what the plant must weigh (``vpp.bids``).
+    """Order of an operator or agent to assets (``vpp.orders``); once admitted, input of the plant (``vpp.bids``).
 
     ``action``: ``target`` (hold ``power_mw``), ``band`` (stay within ``min_mw..max_mw``), ``soc_target`` (reach ``soc``
     by ``expires_at``), ``hold`` (no automatic setpoints: go to the safe default), ``release`` (ends a hold), ``cancel``
     (ends ``cancels``), ``release_quarantine`` (ends the guard's episode whose alert is ``cancels``; until
     ``expires_at`` the zone's values are taken as measured). No ``asset_ids``: the whole fleet of the zone. Higher
     ``priority`` wins; equal: the later one.
-    ``sent_at``: the run's clock when it was sent.
-    ``approval``: the signed word of whoever approved it. ``admission``: the admission step's signature on its verdict.
+    ``sent_at``: the run clock when it was sent.
+    ``approval``: signed by the approver. ``admission``: the admission step's signature on its verdict.
     """
 
     order_id: str

@@ -31,12 +31,12 @@ def encode(message: Message) -> bytes:
 
 
 def unjudged(order: Order) -> Order:
-    """Return an order without what the admission step adds to it."""
+    """Return an order without the fields that the admission step adds."""
     return msgspec.structs.replace(order, verdict=None, verdict_reason=None, admission=None)
 
 
 def unjudged_digest(order: Order) -> str:
-    """Return a hash of an order as it was asked for: approval and time of sending included."""
+    """Return a hash of an order as it was sent, with approval and time of sending."""
     return blake2b(encode(unjudged(order)), digest_size=16).hexdigest()
 
 
@@ -44,7 +44,7 @@ def read_decision(body: bytes | str) -> Decision:
     """Return the decision record in ``body``, of the present form or of form 1.
 
     Raises:
-        MessageError: It is none; with reason ``not_json`` or ``schema``.
+        MessageError: The message is not valid (reason ``not_json`` or ``schema``).
     """
     return cast("Decision", _read_decision(body.encode() if isinstance(body, str) else body))
 

@@ -58,8 +58,8 @@ class AssetSnapshot(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     ``soc`` (0-1) is null for assets without a store. ``power_mw``: delivered in the closed slot, positive into the
     grid. ``running_min``, ``ready_in_min``: minutes that a generator has run, and until it can. ``silent_slots``: slots
     in a row without a reading, null for an asset that never gave one; ``gap_slots``: slots between its last readings.
-    ``derating``: null where it is planned in full. ``soc_reading``: the reading that is not believed, where ``soc`` is
-    what the measured energy leaves.
+    ``derating``: null if the asset is planned in full. ``soc_reading``: a rejected reading; ``soc`` is then computed
+    from the measured energy.
     """
 
     soc: float | None
@@ -150,7 +150,7 @@ NoteCode = Literal[
 
 
 class PlanNote(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Something that a plan could not meet, or a limit of its solution.
+    """A demand that a plan could not meet, or a limit of its solution.
 
     ``values`` by ``code``:
         - ``soc_outside_band``: the battery starts at ``soc`` outside ``soc_min`` to ``soc_max`` and is led back.
@@ -193,7 +193,7 @@ class PlanTable(msgspec.Struct, kw_only=True, frozen=True):
 class Duals(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Shadow prices of a plan.
 
-    ``water_value_per_mwh``: worth of one more MWh in store, by battery. By step: ``power_price_per_mwh`` (worth of one
+    ``water_value_per_mwh``: value of one more MWh in store, by battery. By step: ``power_price_per_mwh`` (worth of one
     MW more from the plant), ``ramp_price_per_mw`` (positive: a rise of grid power costs, negative: its fall) and
     ``cap_price_per_mw`` (positive at the import cap, negative at the export cap).
     """
@@ -205,7 +205,7 @@ class Duals(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Where a decision's inputs stand in the log; the only place for offsets, outside the decision's hash."""
+    """Positions of a decision's inputs in the log. Offsets are only here, outside the decision's hash."""
 
     offsets: dict[str, tuple[str, int, int]] = {}
 
@@ -213,8 +213,8 @@ class Receipt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=True):
     """One decision of the plant: made after ``slot`` closed, for ``for_slot``; enough to explain and recompute it.
 
-    ``version``: form in which the record was written, 2 now; a record read from form 1 says 1. ``state``: the plant
-    before. ``bids``: the bid of each policy that was weighed, without the observation, which stands in ``state``.
+    ``version``: form in which the record was written, now 2; 1 for a record read from form 1. ``state``: the plant
+    before. ``bids``: the bid of each policy in the decision, without the observation, which is in ``state``.
     ``orders``: in force, each with its entry in ``verdicts``. ``checks``: setpoints that the checker changed. ``plan``:
     the look-ahead, null where nothing was solved. ``costs``: expected cost items over it, cost positive.
     ``binding``: binding limit of the first slot, in words. ``alternatives`` maps an action of the free batteries to its

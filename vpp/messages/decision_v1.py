@@ -15,7 +15,7 @@ _NO_BID = "no bid came"
 
 
 def read_form_1(payload: bytes | str) -> Decision | None:
-    """Return a decision record of form 1, None where ``payload`` is not one.
+    """Return a decision record of form 1, None if ``payload`` is not one.
 
     Raises:
         msgspec.ValidationError: It is one, but not whole.

@@ -30,7 +30,7 @@ class CommandOutcome(StrEnum):
 
     @property
     def is_difference(self) -> bool:
-        """Whether it names a difference between what was asked for and what the device does."""
+        """Whether the outcome reports a difference between command and device."""
         return self not in _NO_DIFFERENCE
 
 
@@ -52,7 +52,7 @@ class DeviceCommand(Record, kw_only=True, frozen=True, tag="command", omit_defau
 
     ``sequence`` grows by at least 1 from command to command of an asset and never repeats, also over restarts; 0 is a
     setpoint that came too late and was never sent. ``slot``, ``revision`` and ``decision_id`` name the setpoint.
-    ``power_mw`` is what was asked for (MW, positive into the grid). Times are those of the gateway's clock;
+    ``power_mw`` is the commanded power (MW, positive into the grid). Times are those of the gateway's clock;
     ``valid_until`` is None for a fallback, which has no end.
     """
 

@@ -13,7 +13,7 @@ from vpp.messages.times import Time
 
 
 class Cause(StrEnum):
-    """Why a value is not believed; ``late_or_missing``: there is none, and nothing enters in its place."""
+    """Why a value is rejected; ``late_or_missing``: there is no value and no replacement."""
 
     NONE = "none"
     SENSOR_FAULT = "sensor_fault"
@@ -25,14 +25,14 @@ class Cause(StrEnum):
 
 
 class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What the guard says of a slot that it does not believe.
+    """Verdict of the guard on a slot with rejected values.
 
     ``suspect``: the channel, ``all``, or ``total`` where the independent total itself is wrong. ``since``: first slot
     of the episode. ``score``: evidence, in powers of ten of false episodes a week; ``evidence``: the strongest members,
     likewise. ``replaced``: whether the forecast entered, not only a value held near it. ``verified``:
     the value that an independent total implies entered; ``witnessed``: one that other supply of the zone says.
     ``rolled_back``: slots before
-    this one that were replaced too. ``age``: slots since the last value that was believed.
+    this one that were replaced too. ``age``: slots since the last trusted value.
     """
 
     cause: Cause
@@ -53,7 +53,7 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     ``source`` is ``model`` or the name of a fallback; ``mean`` is the expected value where it differs from q50.
     ``published``: of how many first horizons the value is published. There every level is ``q50``, and the lists of the
     other levels and of the mean begin behind them; ``level`` gives them whole.
-    ``xgboost_weight``: weight of XGBoost's correction in a model's net load, 0 where it is linear; of the first
+    ``xgboost_weight``: weight of XGBoost's correction in a model's net load, 0 if it is linear; of the first
     horizons, beyond which there is none.
     """
 
@@ -195,7 +195,7 @@ def _without_tail(experts: _Experts) -> tuple[_Experts, list[float | None]]:
 
 
 def _with_tail(experts: _Experts, tail: list[float | None]) -> _Experts:
-    """Return what ``_without_tail`` was given."""
+    """Return the experts before ``_without_tail``."""
     if not tail:
         return experts
     whole = min(map(len, experts.values()), default=0) + len(tail)
@@ -208,7 +208,7 @@ def _shared_end(one: list[float | None], other: list[float | None]) -> int:
 
 
 def _published(prices: list[float | None]) -> int:
-    """Return how many first prices are known."""
+    """Return the number of leading prices that are known."""
     return prices.index(None) if None in prices else len(prices)
 
 
@@ -234,13 +234,14 @@ class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=True):
     """The forecast issued when ``slot`` closed: horizon h has the target slot + h; it carries the closed slot along.
 
-    A target without any basis is null and ``reason`` says why. ``ramp_mw_per_min`` is the expected slope of net load
-    over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a fallback.
+    A target without any basis is null and ``reason`` gives the cause. ``ramp_mw_per_min`` is the expected slope of net
+    load over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a
+    fallback.
 
-    ``observation`` is what was measured. ``used``: what entered forecasts and learning in its place, by channel, net
-    load included; empty where all was believed. ``trust``: 0-1 by channel, 1 where it is not named. ``verdict``: why.
-    ``lags``: by target, where a lag of it is not known. ``released_by``: id of the order by which values are taken as
-    measured.
+    ``observation``: the measured slot. ``used``: values that replaced measured ones in forecasts and learning, by
+    channel, with net load; empty if none was replaced. ``trust``: 0-1 by channel, 1 if not listed. ``verdict``: the
+    cause. ``lags``: by target, where a lag of it is not known. ``released_by``: id of the order by which values are
+    taken as measured.
     """
 
     slot: Time
@@ -262,7 +263,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     released_by: str | None = None
 
     def withheld(self, target: str) -> str | None:
-        """Return why no policy may bid on a target's forecast, None where it may."""
+        """Return why no policy may bid on a target's forecast, None if it may."""
         lags = self.lags.get(target)
         return None if lags is None or lags.ready else f"not ready: {lags}"
 
@@ -273,7 +274,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
     @property
     def believed(self) -> SlotClosed:
-        """The observation with what was used in place of values that are not believed, marked ``distrusted``.
+        """The observation with the replacements of rejected values, marked ``distrusted``.
 
         Net load is marked, too, where it is a forecast alone: nothing then follows it inside a slot.
 

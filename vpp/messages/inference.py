@@ -38,7 +38,7 @@ class FeatureRow(Record, kw_only=True, frozen=True, tag="feature_row"):
 
 
 class Inference(Record, kw_only=True, frozen=True, tag="inference", omit_defaults=True):
-    """What the model says of the row with this ``receipt``: arrays as in ``FeatureRow``, empty after a ``failure``.
+    """Result of the model for the row with this ``receipt``: arrays as in ``FeatureRow``, empty after a ``failure``.
 
     ``quantiles``: (H, 7), MW. ``mean``: (H,), MW. ``scale``: (H,), MW, the width that the quantiles were scaled with.
     ``xgboost_weight``: of the first horizons.

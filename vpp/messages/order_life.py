@@ -9,7 +9,7 @@ from vpp.messages.times import Time
 
 
 class OrderStage(StrEnum):
-    """Where an order stands.
+    """States of an order.
 
     ``accepted``: by admission. ``waiting``: it has not started, or a stronger order rules. ``acting``: the plant
     follows it. ``clamped``: likewise, as far as physics and limits let it. ``done``: it acted until its end.
@@ -33,7 +33,7 @@ ENDED_STAGES = frozenset({OrderStage.DONE, OrderStage.EXPIRED, OrderStage.REFUSE
 class OrderState(Record, kw_only=True, frozen=True, tag="order_state", omit_defaults=True):
     """A change in the life of an order (``vpp.order_states``).
 
-    ``at``: the run's clock. ``number``: counts the states of a zone, so those of one moment have an order.
+    ``at``: the run clock. ``number``: counts the states of a zone, so those of one moment have an order.
     ``decision_id``: the decision that weighed it. ``moved_mwh``, ``lost``: energy that it moved so far against what the
     plant would have done itself, either way, and money that it lost by that (negative: gained), where it is counted.
     """

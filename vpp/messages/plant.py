@@ -99,7 +99,7 @@ class DeadLetter(Record, kw_only=True, frozen=True, tag="dead_letter", omit_defa
 
 
 class Audit(Record, kw_only=True, frozen=True, tag="audit", omit_defaults=True):
-    """One act on the plant, append-only: who asked for what, with which verdict."""
+    """One act on the plant, append-only: principal, request and verdict."""
 
     audit_id: str
     at: Time

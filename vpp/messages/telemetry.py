@@ -19,7 +19,7 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
 class AssetReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Measured state of one asset: mean power over the slot (MW, positive into the grid), SoC (0-1) at its end.
 
-    ``outcome``: what became of its newest command, a code of ``CommandOutcome``; None where no gateway proves commands.
+    ``outcome``: what became of its newest command, a code of ``CommandOutcome``; None if no gateway proves commands.
     """
 
     power_mw: float | None = None
@@ -64,7 +64,7 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
 class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_defaults=True):
     """The model in force for this zone from the next slot closed on; the registry holds the artifact.
 
-    ``cause``: why it was retrained, ``schedule`` or ``drift``; empty where a run starts or a person chose. ``trained``:
+    ``cause``: why it was retrained, ``schedule`` or ``drift``; empty if a run starts or a person chose. ``trained``:
     the version that the retraining made; another than ``model_id`` where the model in force stays. ``verdict``: what
     the comparison of the two said.
     """
@@ -79,7 +79,7 @@ class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_default
 
 
 class Deadline(Record, kw_only=True, frozen=True, tag="deadline", omit_defaults=True):
-    """Live mode: ``slot`` and all before it close (raw) or are decided (bids) with what is there."""
+    """Live mode: ``slot`` and all earlier slots close (raw) or are decided (bids) with the records received so far."""
 
     slot: Time
     sent_at: Time | None = None

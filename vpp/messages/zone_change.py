@@ -12,7 +12,7 @@ class ZoneChange(Record, kw_only=True, frozen=True, tag="zone_change", omit_defa
     """How a zone is configured from this place of the log on. Admission judges it; each step forwards and applies it.
 
     ``at``: wall time of the request; a change that is no newer than the last one applied does nothing. ``config``: the
-    zone as a fleet file has it, whole. ``seal``: signature with the approval key, empty where none is set.
+    zone as a fleet file has it, whole. ``seal``: signature with the approval key, empty if none is set.
     """
 
     at: Time

@@ -30,7 +30,7 @@ def kernel(function: Any = None, /, **options: Any) -> Any:
     """Compile a function on its first call per argument types and keep the machine code on disk.
 
     Args:
-        function: The function; None where the decorator is used with options.
+        function: The function; None if the decorator is used with options.
         **options: Options of ``numba.njit``, as ``error_model="numpy"``.
     """
     if function is None:

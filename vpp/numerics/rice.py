@@ -101,7 +101,7 @@ def _parameter(folded: Ints) -> int:
 
 @kernel
 def _length(n: int) -> int:
-    """Return how many bits a number has."""
+    """Return the number of bits of ``n``."""
     length = 0
     while n > 0:
         n >>= 1

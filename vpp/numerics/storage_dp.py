@@ -76,7 +76,7 @@ def cash(move: float, price: float, cell: Cell) -> float:
 
 @kernel  # pragma: no cover
 def _ends(value: Floats, price: float, cell: Cell) -> tuple[int, int]:
-    """Return how far charging and discharging at ``price`` would go without a power limit."""
+    """Return the stored energy at which charging and discharging at ``price`` would end without a power limit."""
     spacing, gain, loss, wear = cell
     rise, fall = 0, 0
     buy, sell = -1e300, -1e300

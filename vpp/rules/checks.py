@@ -77,7 +77,7 @@ class PlannedSteps:
     """What a plan does, N steps.
 
     ``starts``: of each step, on the zone's clock. ``grid_mw``: shape (N,), positive out of the grid; ``ramp_mw``: shape
-    (N,), its change per slot, NaN where unknown. ``power_mw``: by asset, shape (N,), positive into the grid; ``soc``:
+    (N,), its change per slot, NaN if unknown. ``power_mw``: by asset, shape (N,), positive into the grid; ``soc``:
     by battery, shape (N,), at the end of each step.
     """
 
@@ -90,7 +90,7 @@ class PlannedSteps:
 
 
 def excess(check: ClauseCheck, plan: PlannedSteps) -> Floats:
-    """Return how far each step is beyond a check, shape (N,), in MW or SoC; 0 where it holds or does not apply.
+    """Return the excess of each step over a check's limit, shape (N,), in MW or SoC; 0 if it is met or does not apply.
 
     Of several assets the one that is farthest counts. What is unknown (NaN) is no breach.
     """

@@ -23,13 +23,13 @@ class Clause:
     Attributes:
         clause: Its id, such as ``BAL-002.R1``, or the number in its document.
         title: Its heading.
-        text: What it says.
+        text: Its text.
         source: The document.
         citation: How it is cited officially.
-        check: The check of a plan that applies it, None where none does.
+        check: The check of a plan that applies it, None if none does.
         also: Other words that people ask for it by.
-        page: Page in the document, None where it has none.
-        version: Of the document; empty where it was given none.
+        page: Page in the document, None if it has none.
+        version: Of the document; empty if it was given none.
         effective: Day from which that version is in force; None: always.
     """
 

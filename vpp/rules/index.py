@@ -86,7 +86,7 @@ class RuleIndex:
         The weight of a word w of the field is ``idf(w) = ln((N + 1) / (n_w + 0.5))`` with N clauses, n_w of them with
         the word or a synonym (after Robertson and Sparck Jones), ``ABSENT`` times as much where none has it, for then
         the question is about something else. A word of general English counts ``GENERAL_SHARE`` of its idf, and
-        nothing where no clause has it.
+        nothing if no clause has it.
         """
         general, weighed = _words()["general"], []
         for word in dict.fromkeys(_words_of(query)):

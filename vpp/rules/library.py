@@ -69,7 +69,7 @@ class Library:
         """Read a document and keep it; the same version is replaced, another one is kept beside it.
 
         Args:
-            path: The document; its file name says which one it is.
+            path: The document; its file name identifies it.
             version: Its version.
             effective: Day from which that version is in force; None: always.
             checks: What its clauses demand of the plant; empty: nothing that can be checked. None: the same, refused
@@ -123,7 +123,7 @@ class Library:
         return [check for version in self.in_force(day) for check in version.cited_checks]
 
     def cited(self, name: str | None, version: str | None) -> Clause | None:
-        """Return the clause that a check cited, in the version that it cited; None where there is none."""
+        """Return the clause cited by a check, in the cited version; None if there is none."""
         shipped = clause_named(name)
         if shipped is not None or name is None:
             return shipped
@@ -165,5 +165,5 @@ def _natural(version: str) -> list[tuple[int, str]]:
 
 
 def cited_name(clause: Clause) -> str:
-    """Return how a check cites a clause: the id of a shipped one, else document and number."""
+    """Return the citation of a clause by a check: the id of a shipped clause, else document and number."""
     return clause.clause if clause_named(clause.clause) is clause else f"{clause.source} {clause.clause}"

@@ -39,7 +39,7 @@ class Support:
 
 
 class AskedQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question of a measurement: the number of the clause that answers it, None where none does."""
+    """A question of a measurement: the number of the clause that answers it, None if none does."""
 
     q: str
     clause: str | None

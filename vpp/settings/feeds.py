@@ -8,7 +8,7 @@ from vpp.settings.group import SettingsGroup
 
 
 class FeedSettings(SettingsGroup):
-    """Live feeds (`--source live:NAME`): addresses, keys and how much is asked for. See docs/guide/live-feeds.md."""
+    """Live feeds (`--source live:NAME`): addresses, keys and limits of requests. See docs/guide/live-feeds.md."""
 
     history_days: float = Field(
         default=120.0, ge=1, le=1100, description="days of history fetched before the first slot of a run"

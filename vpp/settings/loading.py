@@ -97,7 +97,7 @@ def _key(error: Any) -> str:
 
 
 def _line(error: Any) -> str:
-    """Return what is wrong with one key, without its value: that may be a secret."""
+    """Return the error of one key, without its value, which may be a secret."""
     key = _key(error)
     match error["type"]:
         case "extra_forbidden":

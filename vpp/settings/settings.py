@@ -110,7 +110,7 @@ class Settings(BaseSettings):
 
     @property
     def approval_secret(self) -> bytes | None:
-        """The secret that approvals are signed with, None where none is set."""
+        """The secret that approvals are signed with, None if none is set."""
         return None if self.approval_key is None else self.approval_key.get_secret_value().encode()
 
     @property

@@ -10,7 +10,7 @@ from vpp.settings.group import SettingsGroup
 
 
 class SigningSettings(SettingsGroup):
-    """Signatures of records: with a key every process signs what it writes and refuses what is not signed."""
+    """Signatures of records: with a key every process signs the records it writes and refuses unsigned records."""
 
     key: SecretStr | None = Field(
         default=None, min_length=32, description="secret that the keys of all producers are derived from"

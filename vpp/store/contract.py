@@ -172,7 +172,7 @@ class Store(ABC):
         filters: Filters | None = None,
         run: str | None = None,
     ) -> int:
-        """Return how many rows there are.
+        """Return the number of rows.
 
         Args:
             table: The table or its name.
@@ -238,7 +238,7 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the connection; closing twice is fine."""
+        """Release the connection; a second call has no effect."""
 
     def __enter__(self) -> Self:
         return self
@@ -265,7 +265,7 @@ class Store(ABC):
 
     @abstractmethod
     def _extent(self, query: Query) -> tuple[int, datetime, datetime] | None:
-        """Return the points of the longest series, the first and the last time; None where nothing is."""
+        """Return the points of the longest series, the first and the last time; None if nothing is."""
 
     @abstractmethod
     def _sample(self, query: Query, width_s: int) -> list[Row]: ...

@@ -29,7 +29,7 @@ def find_decision(store: Store, reference: str = LATEST, *, zone: str | None = N
 
     Args:
         store: Where decisions are.
-        reference: An id, ``ZONE@TIME`` (the decision for the slot that holds the time; UTC where no zone is said),
+        reference: An id, ``ZONE@TIME`` (the decision for the slot that holds the time; UTC if no zone is said),
             ``ZONE@latest``, ``ZONE`` or ``latest``.
         zone: Zone, where ``reference`` names none.
 
@@ -141,7 +141,7 @@ def _what_there_is(store: Store) -> str:
 
 
 def utc_time(text: str) -> datetime:
-    """Return a time that a person wrote, UTC where no zone is said.
+    """Return a time written by a person, in UTC if it has no offset.
 
     Raises:
         ConfigError: It cannot be read.

@@ -64,7 +64,7 @@ class ExclusiveFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let go of it."""
+        """Close the file and release its lock."""
         self._connection.close()
 
     @contextmanager

@@ -165,7 +165,7 @@ class InfluxStore(Store):
         table = query.table
         wide = query
         if has_repeats(table):
-            # The newest copy of a row decides, so none may be left out before they are told apart.
+            # The newest copy of a row is used, so no copy may be filtered out before copies are compared.
             wide = replace(query, zones=None, start=None, end=None, filters=(), columns=table.columns)
         decode = record_decoder(table, table.columns)
         rows = RowSet(table, [decode(r) for r in self._client.ask(influx_flux.pivoted(self._bucket, wide))])

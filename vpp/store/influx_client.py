@@ -52,9 +52,9 @@ class InfluxClient:
 
     Raises:
         ConfigError: At once: the file that should hold the token cannot be read.
-        UnreachableError: By every call: no answer, or busy; ``retry_after_s`` says when to come back.
+        UnreachableError: By every call: no answer, or busy; ``retry_after_s`` is the time to wait.
         ConfigError: By every call: organisation, bucket or token are wrong.
-        DataError: By every call: the server refuses what is written or asked.
+        DataError: By every call: the server refuses the write or the query.
     """
 
     def __init__(self, settings: InfluxSettings) -> None:
@@ -113,7 +113,7 @@ class InfluxClient:
             return True
 
     def _bucket(self, buckets: Any, name: str) -> Any:
-        """Return a bucket of our organisation, None where it has none; a token may see others' of the same name."""
+        """Return a bucket of our organisation, None if it has none; a token may see others' of the same name."""
         try:
             return next(iter(buckets.find_buckets(name=name, org=self._settings.org).buckets), None)
         except ApiException as error:
@@ -225,7 +225,7 @@ class InfluxClient:
 
 
 def prepare_server(settings: InfluxSettings) -> list[str]:
-    """Set how long the bucket keeps points, and make the hourly bucket with its task; return what was changed.
+    """Set the retention of the bucket, and create the hourly bucket with its task; return the changes.
 
     Doing it again changes nothing.
 
@@ -276,7 +276,7 @@ def write_tokens(settings: InfluxSettings, folder: Path) -> list[str]:
             token = client.make_token(f"vpp {service} of {settings.bucket}", buckets, actions)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = file.with_suffix(".new")
-            new.unlink(missing_ok=True)  # what an interrupted call left cannot be written to
+            new.unlink(missing_ok=True)  # files of an interrupted call cannot be written to
             new.write_text(token, encoding="ascii")
             new.chmod(0o444)
             new.replace(file)

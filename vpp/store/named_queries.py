@@ -73,7 +73,7 @@ class LedgerTotal:
 
 @dataclass(frozen=True, slots=True)
 class LedgerErrors:
-    """How far the ledger is from what it must add up to; 0 is right.
+    """Errors of the ledger's sums; 0 is correct.
 
     Attributes:
         rows: Ledger rows checked.
@@ -198,7 +198,7 @@ def ledger_errors(
     end: datetime | None = None,
     run: str | None = None,
 ) -> LedgerErrors:
-    """Return how far the ledger is from the delivered energy of ``assets`` and from its own arithmetic.
+    """Return the differences of the ledger from the delivered energy of ``assets`` and from its own sums.
 
     Args:
         store: The store to read.
@@ -263,7 +263,7 @@ def _numbers(rows: Iterable[tuple[object, ...]], at: int) -> list[float]:
 
 
 def _without_price(rows: Iterable[tuple[object, ...]]) -> int:
-    """Return how many slots have energy and no row with a price; the price is the last value of a row."""
+    """Return the number of slots with energy and without a price; the price is the last value of a row."""
     rows = list(rows)
     priced = {row[0] for row in rows if row[-1] is not None}
     return len({row[0] for row in rows if row[1]} - priced)

@@ -88,7 +88,7 @@ class Query:
     Attributes:
         table: The table.
         run: Name of the run.
-        zones: Zones asked for, None for all.
+        zones: Zones of the query, None for all.
         start: First time, inclusive; None for the beginning.
         end: Last time, exclusive; None for all.
         filters: (column, accepted values) that must all hold, None for no value; neither the zone nor the table's time.

@@ -42,7 +42,7 @@ class RequestJournal(ExclusiveFile):
         )
 
     def read(self, key: str) -> TakenRequest | None:
-        """Return the request that was taken under a key; None where there is none."""
+        """Return the accepted request of a key, None if there is none."""
         row = self._connection.execute("SELECT digest, answer FROM request WHERE key = ?", (key,)).fetchone()
         return None if row is None else TakenRequest(*row)
 

@@ -33,7 +33,7 @@ class RowSet:
         return len(self._rows)
 
     def once(self) -> RowSet:
-        """Return one row per key: the newest, with what it lacks from older ones."""
+        """Return one row per key: the newest, with its missing values filled from older rows."""
         merged: dict[Row, Row] = {}
         for row in self._rows:
             key = self._values(row, self._table.key)

@@ -24,7 +24,7 @@ def slot_length(store: Store, zone: str, configured: timedelta | None = None) ->
 
 
 def run_clock(store: Store, zone: str, configured: timedelta | None = None) -> datetime | None:
-    """Return the end of the newest closed slot of a zone; None where none is closed.
+    """Return the end of the newest closed slot of a zone; None if none is closed.
 
     Args:
         store: The tables of the run.

@@ -185,7 +185,7 @@ class SqliteStore(Store):
                     connection.execute("ROLLBACK")
 
     def _open(self) -> sqlite3.Connection | None:
-        """Return the connection; a reader's is None where the file is not there (yet)."""
+        """Return the connection; a reader's is None if the file is not there (yet)."""
         if self._closed:
             raise UnreachableError("the store is closed")
         if not self.read_only:

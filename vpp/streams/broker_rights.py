@@ -21,7 +21,7 @@ from vpp.streams.rights import Right, changelog_name, rights
 from vpp.streams.topics import INPUT_OF, TOPICS
 
 WITHIN_S = 15.0
-# librdkafka prints a refused transaction as fatal; what it means is said by the error of the check.
+# librdkafka prints a refused transaction as fatal; the error of the check explains it.
 _QUIET = logging.getLogger("vpp.streams.broker_rights.client")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
@@ -36,7 +36,7 @@ def open_topics(settings: Settings, process: str) -> None:
     """Create the missing topics where the settings allow it, and check the rights of a process that logs in by name.
 
     Args:
-        settings: Where the broker is, and who we are.
+        settings: Address of the broker and credentials.
         process: Name of the process in the table of rights, such as ``plant``.
 
     Raises:
@@ -56,7 +56,7 @@ def open_topics(settings: Settings, process: str) -> None:
 
 
 def missing_rights(client: AdminClient, settings: Settings, process: str) -> list[Right]:
-    """Return the rights of a process that the broker does not grant; what it does not say counts as granted.
+    """Return the missing rights of a process; a right that the broker does not report counts as granted.
 
     Args:
         client: A client that is logged in as the user.
@@ -84,7 +84,7 @@ def missing_rights(client: AdminClient, settings: Settings, process: str) -> lis
 
 
 def needed(process: str, prefix: str) -> dict[tuple[str, str], set[str]]:
-    """Return the operations that a process needs, by kind and name; what is granted by prefix stands for what is there.
+    """Return the operations that a process needs, by kind and name; a right by prefix covers all existing names.
 
     Args:
         process: Name of the process.
@@ -115,7 +115,7 @@ def _missing(
         except KafkaException as error:
             if error.args[0].code() in _REFUSED:
                 yield Right(process, ",".join(sorted(operations, reverse=True)), kind, name)
-            continue  # a topic or coordinator that is not there yet says nothing about rights
+            continue  # a topic or coordinator that does not exist yet gives no information about rights
         lacking = [
             operation
             for operation in sorted(operations, reverse=True)
@@ -136,10 +136,10 @@ def _may_begin(settings: Settings, prefix: str) -> bool:
 
 
 def refused_write(error: KafkaError | None, topic: str, settings: Settings) -> RefusedError | None:
-    """Return the error of a record that the user may not write, None where the broker had another reason.
+    """Return the error of a record that the user may not write, None if the broker had another reason.
 
     Args:
-        error: What the broker said.
+        error: The broker's error.
         topic: Wire name of the topic.
         settings: Who we are.
     """

@@ -29,7 +29,7 @@ class ReducerLoop(Generic[S]):
         self.state = reducer.initial(zone)
 
     def step(self, message: Message) -> list[Message]:
-        """Apply the next message of the log and return what it yields, in order."""
+        """Apply the next message of the log and return the outputs, in order."""
         self._offset += 1
         origin = Origin(self._topic, 0, self._offset)
         self.state, outputs = self._reducer.step(self.state, message, origin)

@@ -34,7 +34,7 @@ _FINAL = {KafkaError._AUTHENTICATION, KafkaError._SSL}
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """Return the librdkafka settings that say where the broker is and who we are.
+    """Return the librdkafka settings for address and credentials.
 
     Raises:
         ConfigError: No broker is configured.
@@ -64,7 +64,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def _iam_token(region: str) -> Callable[[str], tuple[str, float]]:
-    """Return what librdkafka calls for a token: IAM credentials of this process, signed for Amazon MSK in a region.
+    """Return the token callback of librdkafka: IAM credentials of this process, signed for Amazon MSK in a region.
 
     The callback returns the token and when it expires (s since 1970).
 
@@ -163,7 +163,7 @@ def create_topics(settings: Settings, *, timeout_s: float = 30.0) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class WireRecord:
-    """An output as it goes to the broker: short name of its topic, key, value and headers."""
+    """An output in wire form: short name of its topic, key, value and headers."""
 
     topic: str
     key: bytes
@@ -177,7 +177,7 @@ def appended_at(record: Message) -> datetime:
 
 
 def log_time_s(record: Message) -> float | None:
-    """Return when the broker itself says that it took a record (s since 1970); None: it leaves the stamp to writers."""
+    """Return the time at which the broker appended a record (s since 1970), None if writers set the stamp."""
     kind, stamped_ms = record.timestamp()
     return stamped_ms / 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None
 

@@ -17,7 +17,7 @@ S = TypeVar("S")
 class Origin:
     """Place of an input message in its log. It enters receipts and dead letters, and shows that an order is late.
 
-    ``appended_at``: the broker's time of the record, the same whenever it is read again; None where no broker is.
+    ``appended_at``: the broker's time of the record, the same whenever it is read again; None if no broker is.
     """
 
     topic: str
@@ -66,7 +66,7 @@ class HoldsMessages(Protocol):
     """
 
     def release(self, state: Any) -> tuple[Any, HeldMessage[Any] | None]:
-        """Return the state without the message that can be taken now, and that message; None where there is none."""
+        """Return the state without the next message that can be applied now, and this message or None."""
         ...
 
 
@@ -86,7 +86,7 @@ class Reducer(Protocol[S]):
         ...
 
     def step(self, state: S, message: Message, origin: Origin) -> tuple[S, list[Output]]:
-        """Return the state after ``message`` and what it yields, in order."""
+        """Return the state after ``message`` and its outputs, in order."""
         ...
 
     def load(self, zone: str, get: Load) -> S:
@@ -94,7 +94,7 @@ class Reducer(Protocol[S]):
 
         Args:
             zone: The zone whose state it is.
-            get: Reads one state value by name, None where there is none.
+            get: Reads one state value by name, None if there is none.
         """
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vpp.streams.topics import DLQ, INPUT_OF, STORED, TOPICS, TOPOLOGIES, Topic
 
-# People's and assistants' tools may look into every topic; what they may write is in the table.
+# Tools of people and assistants may read every topic; the table lists the topics that they may write.
 READERS = ("cli", "dashboard", "mcp")
 WORKERS = (*TOPOLOGIES, "inference")
 

@@ -44,7 +44,7 @@ def producer_key(secret: bytes, producer: str) -> bytes:
 
 
 def signing_keys(settings: Settings) -> dict[str, bytes]:
-    """Return the keys that a process knows, by producer; empty where records are not signed.
+    """Return the keys that a process knows, by producer; empty if records are not signed.
 
     Raises:
         ConfigError: The file of keys cannot be read.
@@ -133,7 +133,7 @@ class Verifier:
             wire: Wire name of the topic.
             record: Key and value.
             headers: Its headers.
-            appended_at: The broker's time of it, None where no broker is.
+            appended_at: The broker's time of it, None if no broker is.
 
         Raises:
             MessageError: With reason ``unsigned`` or ``signature``.
@@ -158,7 +158,7 @@ class Verifier:
 
 
 def verifier_of(settings: Settings) -> Verifier:
-    """Return what checks the records that a process reads."""
+    """Return the verifier of the records that a process reads."""
     return Verifier(signing_keys(settings))
 
 

@@ -79,7 +79,7 @@ def pack(value: Any, shape: str, *, as_text: bool = False) -> bytes:
 
     Args:
         value: A msgspec struct or builtin.
-        shape: Name and revision of what is kept; another one makes older bytes unusable.
+        shape: Name and revision of the stored form; bytes of another shape are not read.
         as_text: As JSON, which is shorter for decimal numbers and keeps neither NaN nor infinity; else as msgpack.
     """
     encode = msgspec.json.encode if as_text else msgspec.msgpack.encode
@@ -87,10 +87,10 @@ def pack(value: Any, shape: str, *, as_text: bool = False) -> bytes:
 
 
 def unpack(raw: bytes | None, kind: type[T], shape: str, *, as_text: bool = False) -> T | None:
-    """Return the value in ``raw``, or None where there is none of this version and shape.
+    """Return the value in ``raw``, or None if there is none of this version and shape.
 
     Args:
-        raw: What was kept, None where nothing was.
+        raw: What was kept, None if nothing was.
         kind: Type of the value.
         shape: As given to ``pack``.
         as_text: As given to ``pack``.
@@ -116,7 +116,7 @@ def _squeeze(body: bytes) -> bytes:
 
 
 def _expand(raw: bytes | None, shape: str) -> bytes | None:
-    """Return what stands behind the header, None where it is of another version or shape, or broken."""
+    """Return the bytes after the header, None if version or shape differ or the bytes are damaged."""
     if not _has_header(raw, shape):
         return None
     body = raw[_HEADER_BYTES + 1 :]

@@ -87,7 +87,7 @@ def trace_id_of(zone: str, slot: datetime) -> str:
 
 
 def read_trace_id(headers: Headers) -> str | None:
-    """Return the trace id that a record came with; None where it has none that can be read."""
+    """Return the trace id that a record came with; None if it has none that can be read."""
     for name, value in headers or ():
         if name == TRACEPARENT and isinstance(value, bytes):
             match = _PARENT.fullmatch(value)
@@ -112,7 +112,7 @@ def _hop_of(headers: Headers, trace_id: str | None) -> Hop | None:
 
 
 def source_headers(message: Message) -> list[tuple[str, bytes]]:
-    """Return the trace headers of a record that a source sends; none for one that speaks of no slot."""
+    """Return the trace headers of a record of a source; empty for a record without a slot."""
     slot = getattr(message, "slot", None)
     if slot is None:
         return []
@@ -138,11 +138,11 @@ class RecordTrace:
         self._taken_ms = now_ms() if taken_ms is None else taken_ms
 
     def hop_of(self, message: Message, slot: datetime | None, sent_ms: int) -> Hop | None:
-        """Return the passage of an output; None where nothing tells which slot it belongs to.
+        """Return the passage of an output, None if its slot is unknown.
 
         Args:
             message: The output.
-            slot: Slot of the record that was taken, None where it speaks of none.
+            slot: Slot of the input record, None if it has none.
             sent_ms: When it is written (ms since 1970).
         """
         record_slot = getattr(message, "slot", None) if type(message) in STEP_OF else slot

@@ -109,7 +109,7 @@ class TableFiles:
         raise UnreachableError(f"the files of {partition.folder} changed while they were read", retry_after_s=1.0)
 
     def count(self, partition: Partition) -> int:
-        """Return how many rows a partition has."""
+        """Return the number of rows of a partition."""
         files = partition.files()
         if len(files) != 1:
             return len(self.read(partition, ()))
@@ -157,7 +157,7 @@ class TableFiles:
         return len(rows) - len(rest)
 
     def _stated(self, row: Row) -> Row:
-        """Return a row with None for what is missing (no number, an empty text outside the key), and 0 for -0."""
+        """Return a row with None for missing values (NaN, or an empty text outside the key), and 0 for -0."""
         return tuple([self._value(name, value) for name, value in zip(self._table.names, row, strict=True)])
 
     def _value(self, name: str, value: Any) -> Any:
@@ -228,7 +228,7 @@ def _is_hashed(folder: Path) -> bool:
 
 
 def _stored_zone(folder: Path) -> str:
-    """Return the zone of a folder by its first file; empty where it has none."""
+    """Return the zone of a folder by its first file; empty if it has none."""
     for file in folder.glob(_FILES):
         with suppress(FileNotFoundError), _readable(file), pq.ParquetFile(file) as parquet:
             zones: list[str] = parquet.read(columns=["zone"]).column("zone").to_pylist()

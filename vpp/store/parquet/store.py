@@ -140,7 +140,7 @@ class ParquetStore(Store):
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Say in our own errors what the file system complains about."""
+        """Translate errors of the file system into errors of ``vpp.errors``."""
         try:
             yield
         except OSError as error:
