@@ -35,7 +35,7 @@ _DURATIONS_AHEAD = 4.0
 
 
 def soc_after(battery: Battery | StorageParameters, soc: float, power_mw: float, hours: float) -> float:
-    """Return the SoC after ``hours`` at ``power_mw``, wherever that leads.
+    """Return the SoC after ``hours`` at ``power_mw``; it is not limited to the SoC band.
 
     Args:
         battery: Its parameters.
@@ -65,7 +65,7 @@ def clip_to_band(
     Args:
         battery: Its parameters.
         soc: State of charge at the start, 0-1.
-        wanted_mw: Power asked for, positive into the grid.
+        wanted_mw: Requested power, positive into the grid.
         hours: Length of the interval.
     """
     low, high = power_range(battery, soc, hours)
@@ -108,7 +108,7 @@ def aggregate(stores: Sequence[StorageParameters]) -> Battery:
 
 @dataclass(frozen=True, slots=True)
 class BatteryForm:
-    """What of a battery is in the matrix."""
+    """Parameters of a battery that the matrix depends on."""
 
     charge_efficiency: float
     discharge_efficiency: float
@@ -116,7 +116,7 @@ class BatteryForm:
 
 @dataclass(frozen=True, slots=True)
 class EnergyBand:
-    """Where a battery's energy may be at the end of each step, and when it may only recover.
+    """Limits of a battery's energy at the end of each step, and the steps in which it returns into its band.
 
     ``low_mwh``, ``high_mwh``: shape (N,). ``below``, ``above``: shape (N,), True while it comes back from below (it
     must not discharge) or from above (it must not charge).
@@ -211,7 +211,7 @@ class BatteryType(AssetType[Battery]):
         return with_power(twin, soc, power_mw)
 
     def balance_error_mwh(self, asset: Battery, before: AssetState, after: AssetState, interval: Interval) -> float:
-        """Return the energy in store less what the delivered power leaves."""
+        """Return the stored energy minus the energy that follows from the delivered power."""
         if math.isnan(before.soc) or math.isnan(after.soc):
             return 0.0
         due = soc_after(asset, before.soc, after.power_mw, interval.hours)
@@ -237,7 +237,7 @@ class BatteryType(AssetType[Battery]):
         return power
 
     def plan_costs(self, horizon: Horizon, row: int, power_mw: Floats, running: Bools, soc: Floats) -> dict[str, float]:
-        """Return wear, and minus the worth of energy left at the end."""
+        """Return wear, and minus the value of energy left at the end."""
         battery = _battery(horizon, row)
         energy = power_mw * horizon.step_h
         return {
@@ -282,7 +282,7 @@ class BatteryType(AssetType[Battery]):
     )
 
     def fill(self, values: Coefficients, horizon: Horizon, rows: Ints) -> None:
-        """Write power limits, wear, the energy band and the worth of what is left."""
+        """Write power limits, wear, the energy band and the value of the energy left at the end."""
         dt, price = horizon.step_h, horizon.price_per_mwh
         for b, i in enumerate(rows):
             battery = _battery(horizon, int(i))
@@ -316,7 +316,7 @@ class BatteryType(AssetType[Battery]):
         return RunningCost(wear=asset.wear_cost_per_mwh * max(energy_mwh, 0.0))
 
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
-        """Return the water value against what power is worth, and what it does."""
+        """Return the comparison of water value and power price, and the action."""
         battery, power, soc = _battery(horizon, row), float(planned.power_mw[0]), float(horizon.state.soc[row])
         floor, ceiling = self.soc_limits(battery)
         full = ", it is empty" if soc <= floor + LEAST_SHARE else ", it is full" if soc >= ceiling - LEAST_SHARE else ""
@@ -330,7 +330,7 @@ class BatteryType(AssetType[Battery]):
         return asset.soc_min, asset.soc_max
 
     def break_even(self, asset: Battery, water_value_per_mwh: float) -> str:
-        """Return where it would turn: a stored MWh gives ``eta_d`` MWh out and takes ``1 / eta_c`` MWh in."""
+        """Return the prices at which its action changes: ``eta_d`` MWh out and ``1 / eta_c`` MWh in per stored MWh."""
         out = water_value_per_mwh / asset.discharge_efficiency + asset.wear_cost_per_mwh
         into = water_value_per_mwh * asset.charge_efficiency
         return f"discharging pays above {out:.1f}, charging below {into:.1f}"
@@ -343,7 +343,7 @@ def _battery(horizon: Horizon, row: int) -> Battery:
 
 
 def stored_worth(horizon: Horizon, battery: Battery, soc: float) -> float:
-    """Return the worth of energy above ``soc_min`` at the horizon's end; below it the first segment's value is owed."""
+    """Return the value of energy above ``soc_min`` at the horizon's end; energy below it counts negative."""
     energy = (soc - battery.soc_min) * battery.energy_mwh
     widths = horizon.stored_width * (battery.soc_max - battery.soc_min) * battery.energy_mwh
     edges = np.concatenate([[0.0], np.cumsum(widths)])
@@ -356,13 +356,13 @@ def stored_worth(horizon: Horizon, battery: Battery, soc: float) -> float:
 def energy_band(horizon: Horizon, row: int, fixed_mw: Floats) -> EnergyBand:
     """Return the band of one battery's plan.
 
-    Inside its band it stays there, the reserve kept. Outside, whether it starts so or what is fixed leads there, it is
-    led back at a quarter of its power, less where the import cap leaves less room to charge.
+    A battery inside its band stays there and keeps its reserve. If its start or its fixed power leads outside the band,
+    it returns at a quarter of its power, or less if the import cap limits charging.
 
     Args:
         horizon: The decision.
         row: The battery's row.
-        fixed_mw: Shape (N,), its binding power in MW, NaN where free.
+        fixed_mw: Shape (N,), its binding power in MW, NaN if free.
     """
     battery = _battery(horizon, row)
     floor, ceiling = (share * battery.energy_mwh for share in BatteryType().soc_limits(battery))

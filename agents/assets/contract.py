@@ -81,9 +81,9 @@ class RunningCost:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAsset:
-    """One asset's part of a plan, for words: power (N,) in MW, worth of one MW more over each step (N,) per MWh.
+    """One asset's part of a plan, for texts: power (N,) in MW, value of one MW more over each step (N,) per MWh.
 
-    ``water_value_per_mwh``: worth of one more MWh in store at h = 0, NaN without a store.
+    ``water_value_per_mwh``: value of one more MWh in store at h = 0, NaN without a store.
     """
 
     power_mw: Floats
@@ -101,36 +101,36 @@ class AssetType(ABC, Generic[A]):
     """Weighed at the market price; else at the generation price."""
 
     published_ahead: ClassVar[bool] = True
-    """Its power in the slot decided is fixed before the slot; else it may still answer the net load inside it."""
+    """Its power in the decided slot is fixed before the slot; else it may still follow the net load within the slot."""
 
     keeps_to_plan: ClassVar[bool] = True
-    """Departures from the plan published before cost the zone's churn price."""
+    """Deviations from the previously published plan cost the zone's churn price."""
 
     yields_to_caps: ClassVar[bool] = False
-    """The checker may cut its power where it makes a breach of an import or export cap worse."""
+    """The checker may reduce its power if it increases a breach of an import or export cap."""
 
     label: ClassVar[str | None] = None
-    """What people call it; None: by its kind."""
+    """Display name; None: its kind."""
 
     verbs: ClassVar[dict[str, int]] = {}
-    """What a person calls its actions, and their sign: 1 into the grid, -1 out of it, 0 rest."""
+    """Names of its actions, and their sign: 1 into the grid, -1 out of it, 0 rest."""
 
     # Parameters that other parts may plan with.
 
     def store(self, asset: A) -> StorageParameters | None:
-        """Return its parameters as a freely trading store, None where it is none."""
+        """Return its parameters as a freely trading store, None for other assets."""
         return None
 
     def generator(self, asset: A) -> Generator | None:
-        """Return its parameters as a generator, None where it is none."""
+        """Return its parameters as a generator, None for other assets."""
         return None
 
     def shedding(self, asset: A) -> Shedding | None:
-        """Return its parameters as load that may be shed, None where it is none."""
+        """Return its parameters as sheddable load, None for other assets."""
         return None
 
     def curtail_cost_per_mwh(self, asset: A) -> float | None:
-        """Return what a MWh that it sheds or cuts costs, None where it does neither."""
+        """Return the cost of a shed or curtailed MWh, None for other assets."""
         return None
 
     @abstractmethod
@@ -138,11 +138,11 @@ class AssetType(ABC, Generic[A]):
         """Return the least and the greatest power (MW) that it is built for."""
 
     def shown_limits_mw(self, zone: Zone, asset: A) -> tuple[float | None, float | None]:
-        """Return the limits as shown to people; None where one depends on the weather."""
+        """Return the limits as shown to people; None if one depends on the weather."""
         return self.power_limits_mw(zone, asset)
 
     def soc_limits(self, asset: A) -> tuple[float, float] | None:
-        """Return the SoC band (0-1) that an order may ask for, None where it takes no SoC order."""
+        """Return the SoC band (0-1) that an order may ask for, None if it takes no SoC order."""
         return None
 
     def energy_mwh(self, asset: A) -> float | None:
@@ -154,7 +154,7 @@ class AssetType(ABC, Generic[A]):
         return 0.0
 
     def start_lead_min(self, asset: A) -> float | None:
-        """Return the minutes before delivery at which it must get its start command, None where it needs none."""
+        """Return the minutes before delivery at which it must get its start command, None if it needs none."""
         return None
 
     # State and physics.
@@ -174,7 +174,7 @@ class AssetType(ABC, Generic[A]):
 
     @abstractmethod
     def deliver(self, asset: A, state: AssetState, wanted_mw: float, interval: Interval) -> Response:
-        """Return what it delivers at a finite setpoint ``wanted_mw``; 0 where it is not available.
+        """Return its delivery at a finite setpoint ``wanted_mw``; 0 if it is not available.
 
         Args:
             asset: The entry of the fleet file.
@@ -198,7 +198,7 @@ class AssetType(ABC, Generic[A]):
         return twin
 
     def balance_error_mwh(self, asset: A, before: AssetState, after: AssetState, interval: Interval) -> float:
-        """Return how far its energy is out of balance; ``after.power_mw`` is the interval's mean power.
+        """Return the error of its energy balance (MWh); ``after.power_mw`` is the interval's mean power.
 
         Args:
             asset: The entry of the fleet file.
@@ -217,11 +217,11 @@ class AssetType(ABC, Generic[A]):
         return math.nan
 
     def blind_mw(self, asset: A, state: AssetState, interval: Interval) -> float:
-        """Return the power that it is given while the net load is not measured (reflex ``stale``)."""
+        """Return its power while the net load is not measured (reflex ``stale``)."""
         return self.unplanned_mw(asset, state, interval)
 
     def unplanned_mw(self, asset: A, state: AssetState, interval: Interval) -> float:
-        """Return the power that it is given where nothing can be planned (reflex ``rest``)."""
+        """Return its power if no plan can be made (reflex ``rest``)."""
         return 0.0
 
     def frequency_curve(self, zone: Zone, asset: A) -> Curve:
@@ -232,20 +232,20 @@ class AssetType(ABC, Generic[A]):
 
     @abstractmethod
     def held_mw(self, horizon: Horizon, row: int, given_mw: Floats) -> Floats:
-        """Return what it will deliver in the first steps if its power is fixed to ``given_mw`` (shape up to (N,))."""
+        """Return its delivery in the first steps if its power is fixed to ``given_mw`` (shape up to (N,))."""
 
     def curtailable_mw(self, horizon: Horizon, row: int, above_cap_mw: Floats) -> Floats:
         """Return the MW (N,) that may be shed or cut; ``above_cap_mw`` as in ``Coefficients``."""
         return np.zeros(horizon.steps)
 
     def rests(self, horizon: Horizon, row: int) -> bool:
-        """Return whether there is nothing to plan for it over the horizon."""
+        """Return whether it needs no plan over the horizon."""
         return False
 
     def reflex_path(self, horizon: Horizon, row: int, fixed_mw: Floats) -> tuple[Floats, Floats]:
         """Return power and SoC (N,) of the reflex ``limits`` for an asset that does not answer limits.
 
-        ``fixed_mw``: binding power, NaN where free; SoC is NaN without a store.
+        ``fixed_mw``: binding power, NaN if free; SoC is NaN without a store.
         """
         return np.where(np.isnan(fixed_mw), 0.0, fixed_mw), np.full(horizon.steps, np.nan)
 
@@ -264,7 +264,7 @@ class AssetType(ABC, Generic[A]):
     # Its block of the dispatch: the methods take all assets of the type together.
 
     def form(self, asset: A) -> Hashable:
-        """Return what of it the matrix depends on."""
+        """Return its parameters that the matrix depends on."""
         return None
 
     @abstractmethod
@@ -284,7 +284,7 @@ class AssetType(ABC, Generic[A]):
     """Column, shape (assets, N), of energy in store at the end of each step (MWh)."""
 
     water_row: ClassVar[str | None] = None
-    """Row, shape (assets, N), whose dual at h = 0 is minus the worth of one more MWh in store."""
+    """Row, shape (assets, N), whose dual at h = 0 is minus the value of one more MWh in store."""
 
     running_column: ClassVar[str | None] = None
     """Column, shape (committing assets, N), of on/off decisions."""
@@ -320,7 +320,7 @@ class AssetType(ABC, Generic[A]):
 
     @abstractmethod
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
-        """Return why it does what it does in the first slot, in one clause."""
+        """Return the reason of its power in the first slot, in one clause."""
 
     def soc_band(self, asset: A) -> tuple[float, float] | None:
         """Return the SoC band (0-1) outside which a start is worth a note, None without one."""
@@ -331,7 +331,7 @@ class AssetType(ABC, Generic[A]):
         return None
 
     def action_word(self, power_mw: float) -> str:
-        """Return what it does at a power other than 0, in one verb."""
+        """Return the verb for its action at a power other than 0."""
         return next((verb for verb, sign in self.verbs.items() if sign * power_mw > 0), "rest")
 
     def nameplate(self, asset: A, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
@@ -339,7 +339,7 @@ class AssetType(ABC, Generic[A]):
         return []
 
     def full_mw(self, zone: Zone, asset: A, verb: str) -> float | None:
-        """Return the size (MW, at least 0) of an action at full power, None where it is not known beforehand."""
+        """Return the size (MW, at least 0) of an action at full power, None if it is not known beforehand."""
         low, high = self.power_limits_mw(zone, asset)
         return -low if self.verbs.get(verb, 1) < 0 else high
 

@@ -1,4 +1,4 @@
-"""Curtailable renewable: output that may be cut for pay, down from what the weather gives."""
+"""Curtailable renewable: output that may be reduced below the weather-dependent potential, for compensation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
     verbs: ClassVar[dict[str, int]] = {"cut": -1}
 
     def curtail_cost_per_mwh(self, asset: CurtailableRenewable) -> float:
-        """Return what is paid for a MWh that is cut."""
+        """Return the compensation of a curtailed MWh."""
         return asset.curtail_cost_per_mwh
 
     def nameplate(
@@ -42,7 +42,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
         ]
 
     def power_limits_mw(self, zone: Zone, asset: CurtailableRenewable) -> tuple[float, float]:
-        """Return minus its share of what the plant serves, and 0."""
+        """Return minus its share of the served power, and 0."""
         return -zone.share.served_mw * asset.share, 0.0
 
     def shown_limits_mw(self, zone: Zone, asset: CurtailableRenewable) -> tuple[None, float]:

@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """What the vehicles' day makes of N intervals.
+    """Connection and departures of the vehicles over N intervals.
 
     ``connected_h``: hours (N,) of each interval in which they are connected. ``departs``: (N,), True where they leave
     within the interval or at its end. ``left_h``: connected hours (N,) from the interval's end to the next departure;
@@ -74,7 +74,7 @@ class _Move:
 
 
 def _move(depot: EvDepot, energy: float, wanted_mw: float, hours: float, day: Timetable, h: int) -> _Move:
-    """Return what the depot does in interval ``h``: within power, capacity, connection, and what is needed later."""
+    """Return the move in interval ``h``, within power, capacity, connection and later energy needs."""
     share = min(float(day.connected_h[h]) / hours, 1.0)
     floor = depot.departure_mwh - depot.charge_mw * depot.charge_efficiency * float(day.left_h[h])
     spare = max(energy - max(floor, 0.0), 0.0)
@@ -100,7 +100,7 @@ def _move(depot: EvDepot, energy: float, wanted_mw: float, hours: float, day: Ti
 
 
 def _after(depot: EvDepot, energy: float, power: float, hours: float, *, departs: bool, reason: Clamp | None) -> _Move:
-    """Return the interval at a given power; vehicles that leave come back with what they did not need for their way."""
+    """Return the interval at a given power; departing vehicles return with the energy that their trip left."""
     inside = power / depot.discharge_efficiency if power > 0 else power * depot.charge_efficiency
     aboard = min(max(energy - inside * hours, 0.0), depot.energy_mwh)
     unmet = 0.0
@@ -155,7 +155,7 @@ class EvDepotType(AssetType[EvDepot]):
         return _LOOK_AHEAD_H
 
     def at_rest(self, asset: EvDepot) -> AssetState:
-        """Return it with its start energy, else with what the vehicles come back with."""
+        """Return it with its start energy, else with the energy of the returned vehicles."""
         start = asset.arrival_mwh if asset.start_mwh is None else asset.start_mwh
         return AssetState(soc=start / asset.energy_mwh)
 
@@ -164,7 +164,7 @@ class EvDepotType(AssetType[EvDepot]):
         return asset.model_copy(update={"start_mwh": soc * asset.energy_mwh})
 
     def deliver(self, asset: EvDepot, state: AssetState, wanted_mw: float, interval: Interval) -> Response:
-        """Return the power within its limits while connected; discharging never takes what the departure needs.
+        """Return the power within its limits while connected; discharging never uses energy that the departure needs.
 
         Raises:
             ValueError: The time of the interval is not known.
@@ -186,14 +186,14 @@ class EvDepotType(AssetType[EvDepot]):
         return with_power(twin, move.energy_mwh / asset.energy_mwh, power_mw)
 
     def balance_error_mwh(self, asset: EvDepot, before: AssetState, after: AssetState, interval: Interval) -> float:
-        """Return the energy aboard less what power and departure leave."""
+        """Return the stored energy minus the energy that follows from power and departure."""
         if math.isnan(before.soc) or math.isnan(after.soc):
             return 0.0
         due = self.measured(asset, before, after, after.power_mw, interval)
         return (after.soc - due.soc) * asset.energy_mwh
 
     def unplanned_mw(self, asset: EvDepot, state: AssetState, interval: Interval) -> float:
-        """Return even charging to the next departure: vehicles must not be left empty because a forecast is."""
+        """Return even charging to the next departure: vehicles must be charged even without a forecast."""
         if not math.isfinite(state.soc):
             return 0.0
         return _even_mw(asset, state.soc * asset.energy_mwh, interval.hours, _day(asset, interval), 0)
@@ -208,7 +208,7 @@ class EvDepotType(AssetType[EvDepot]):
         return power, energy / _depot(horizon, row).energy_mwh
 
     def plan_costs(self, horizon: Horizon, row: int, power_mw: Floats, running: Bools, soc: Floats) -> dict[str, float]:
-        """Return wear, missing energy at its price, and minus the worth of energy left at the end."""
+        """Return wear, missing energy at its price, and minus the value of energy left at the end."""
         depot = _depot(horizon, row)
         days = timetable(depot, horizon.edges())
         energy, unmet = float(horizon.state.soc[row]) * depot.energy_mwh, 0.0
@@ -285,13 +285,13 @@ class EvDepotType(AssetType[EvDepot]):
             values.row_high[balance[0]] += start
 
     def running_cost(self, asset: EvDepot, energy_mwh: float, *, started: bool, shortfall_mwh: float) -> RunningCost:
-        """Return the wear of discharged energy and the price of what was missing at a departure."""
+        """Return the wear of discharged energy and the price of energy missing at a departure."""
         return RunningCost(
             wear=asset.wear_cost_per_mwh * max(energy_mwh, 0.0), running=asset.unmet_price_per_mwh * shortfall_mwh
         )
 
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
-        """Return energy aboard and needed, what energy and power are worth, and what it does."""
+        """Return stored and needed energy, the values of energy and power, and the action."""
         depot, power = _depot(horizon, row), float(planned.power_mw[0])
         if timetable(depot, horizon.edges()[:2]).connected_h[0] <= 0:
             return f"the vehicles are away until {depot.connected_from}: rest"
@@ -335,7 +335,7 @@ def _day(depot: EvDepot, interval: Interval) -> Timetable:
 
 
 def _left_value(horizon: Horizon) -> float:
-    """Return the mean worth of energy left at the horizon's end, per MWh."""
+    """Return the mean value of energy left at the horizon's end, per MWh."""
     return float(horizon.stored_value_per_mwh @ horizon.stored_width)
 
 

@@ -60,7 +60,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         return np.clip(given_mw, 0.0, _load(horizon, row).capacity_mw)
 
     def curtailable_mw(self, horizon: Horizon, row: int, above_cap_mw: Floats) -> Floats:
-        """Return its capacity; an emergency means is there only as far as net load may pass the cap."""
+        """Return its capacity; an emergency load only has the power by which net load may exceed the cap."""
         load = _load(horizon, row)
         if not load.only_at_cap:
             return np.full(horizon.steps, load.capacity_mw)
@@ -80,7 +80,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
     limit_columns = (LimitColumn("shed", "power"),)
 
     def fill(self, values: Coefficients, horizon: Horizon, rows: Ints) -> None:
-        """Write what may be shed, and its cost net of the energy saved."""
+        """Write the sheddable power, and its cost minus the saved energy."""
         for k, i in enumerate(rows):
             cost = _load(horizon, int(i)).curtail_cost_per_mwh
             values.cost[values.column["shed"][k]] = horizon.step_h * (cost - horizon.generation_price_per_mwh)
@@ -92,7 +92,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         return RunningCost(running=asset.curtail_cost_per_mwh * abs(energy_mwh))
 
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
-        """Return how far net load is from the cap, or what power is worth against the pay."""
+        """Return the distance of net load from the cap, or the power price against the compensation."""
         load, power = _load(horizon, row), float(planned.power_mw[0])
         does = f"shed {amount(power)}" if power > horizon.least_mw else "rest"
         if load.only_at_cap:

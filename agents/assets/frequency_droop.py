@@ -43,7 +43,7 @@ def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
 
 
 def frequency_seen(observation: SlotClosed | None) -> Shares:
-    """Return (Hz, share of the slot): of its ticks, else of its mean; empty where missing or the meter is frozen."""
+    """Return (Hz, share of the slot): of its ticks, else of its mean; empty if missing or the meter is frozen."""
     if observation is None or observation.quality.get(FREQUENCY) == Quality.FLAT:
         return []
     mean = observation.values.get(FREQUENCY)

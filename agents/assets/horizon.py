@@ -24,7 +24,7 @@ class Horizon:
     assets are weighed at. ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments
     from empty to full, decreasing; widths are shares of a store's band and sum to 1.
     ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
-    ``start``: UTC start of h = 0; None where it is not known, which an asset with a timetable refuses.
+    ``start``: UTC start of h = 0; None if it is not known, which an asset with a timetable refuses.
     """
 
     zone: Zone

@@ -1,4 +1,4 @@
-"""Static limits: bounds of an order on an asset, whatever its state is."""
+"""Static limits: bounds of an order on an asset, independent of its state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def static_power_mw(zone: Zone, asset: Asset) -> tuple[float, float]:
 
 
 def power_excess(zone: Zone, asset: Asset, power_mw: float | None) -> str | None:
-    """Return in words why an asset can never give ``power_mw``, None where it can; None asks for nothing."""
+    """Return in words why an asset can never deliver ``power_mw``, None if it can or if no power is requested."""
     if power_mw is None:
         return None
     low, high = static_power_mw(zone, asset)
@@ -26,7 +26,7 @@ def power_excess(zone: Zone, asset: Asset, power_mw: float | None) -> str | None
 
 
 def soc_excess(asset: Asset, soc: float | None) -> str | None:
-    """Return in words why an asset can never reach ``soc`` (0-1), None where it can."""
+    """Return in words why an asset can never reach ``soc`` (0-1), None if it can."""
     limits = type_of(asset).soc_limits(asset)
     if limits is None:
         return f"{asset.asset_id} is a {asset.kind} and has no state of charge to order"

@@ -16,7 +16,7 @@ from vpp.numerics.arrays import Bools, Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class BlockShape:
-    """What the structure of every block depends on: hours per step and segments of the stored value."""
+    """Parameters of the structure of every block: hours per step and segments of the stored value."""
 
     step_h: tuple[float, ...]
     segments: int
@@ -28,7 +28,7 @@ class BlockShape:
 
 
 class Sheet:
-    """Collects columns, rows and entries of a sparse matrix by name; a place may be entered once."""
+    """Collects columns, rows and entries of a sparse matrix by name; each place has at most one entry."""
 
     def __init__(self) -> None:
         self.column: dict[str, Ints] = {}
@@ -88,7 +88,7 @@ class Coefficients:
     """Numbers of one decision: minimise ``cost x``, ``row_low <= A x <= row_high``, ``low <= x <= high``.
 
     ``column``, ``row``: places by name (``Sheet``). ``integer``: 1 for columns that must be whole.
-    ``fixed_mw``: shape (A, N), power that will be delivered whatever is planned, NaN where the plan is free.
+    ``fixed_mw``: shape (A, N), power that will be delivered whatever is planned, NaN if the plan is free.
     ``above_cap_mw``: shape (N,), net load above the import cap in the worst case that is weighed, at least 0.
     ``running``: shape (A, N), the on/off decisions where they are taken already, else None.
     ``is_ordered``: shape (A,), True where an order asks for a band of power.

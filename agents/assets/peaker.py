@@ -23,7 +23,7 @@ _ROUNDING_SHARE = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class PeakerForm:
-    """What of a peaker is in the matrix; ``commits`` is True when it has an on/off decision."""
+    """Parameters of a peaker that the matrix depends on; ``commits`` is True if it has an on/off decision."""
 
     capacity_mw: float
     min_load_mw: float
@@ -174,7 +174,7 @@ class PeakerType(AssetType[Peaker]):
         return RunningCost(running=asset.fuel_cost_per_mwh * energy_mwh, start=asset.start_cost if started else 0.0)
 
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
-        """Return what power is worth against fuel, and what it does."""
+        """Return the power price against the fuel cost, and the action."""
         power = float(planned.power_mw[0])
         does = f"run at {power_text(power)}"
         if power <= horizon.least_mw:
@@ -213,7 +213,7 @@ def clip_peaker(peaker: Peaker, state: AssetState, power_mw: float, hours: float
     Args:
         peaker: Its entry in the fleet file.
         state: State at the start.
-        power_mw: Power asked for, MW.
+        power_mw: Requested power, MW.
         hours: Length of the interval.
     """
     running = state.running_min > 0 or state.power_mw > 0
@@ -294,13 +294,13 @@ def _put_commitment(
 
 
 def _since(begin_min: Floats, h: int, minutes: float) -> slice:
-    """Return the steps whose event at their start still rules step h: it lies less than ``minutes`` back."""
+    """Return the steps less than ``minutes`` before step h, whose start or stop still limits it."""
     first = int(np.searchsorted(begin_min, begin_min[h] - minutes, side="right"))
     return slice(min(first, h), h + 1)
 
 
 def _fill_commitment(values: Coefficients, horizon: Horizon, units: list[int]) -> None:
-    """Write on/off decisions: minimum run and start time of what is under way, start cost, or what is decided."""
+    """Write on/off decisions: minimum run and start time of a current run or start, start cost, or fixed decisions."""
     row, column = values.row, values.column
     begin_min = np.concatenate([[0.0], np.cumsum(horizon.step_h)[:-1]]) * 60.0
     for name in ("capacity", "ramp_up", "ramp_down", "min_up_time"):
@@ -338,7 +338,7 @@ def _fill_commitment(values: Coefficients, horizon: Horizon, units: list[int]) -
 
 
 def _commit_fixed(values: Coefficients, unit: int, u: Ints, fixed: Floats, bound: Bools) -> None:
-    """Take a peaker's commitment from what it will deliver anyway; that may break the rows of a free choice."""
+    """Set a peaker's commitment from its fixed power, which may break the rows of a free choice."""
     row = values.row
     values.low[u[bound]] = values.high[u[bound]] = (fixed[bound] > 1e-9).astype(float)
     for name in ("ramp_up", "ramp_down", "capacity", "min_up_time", "min_down_time", "start_exclusive"):

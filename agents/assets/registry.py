@@ -44,7 +44,7 @@ def type_of(asset: Asset) -> AssetType[Any]:
 
 
 def kind_name(kind: str) -> str:
-    """Return what people call a kind of asset."""
+    """Return the display name of a kind of asset."""
     return (TYPES[kind].label if kind in TYPES else None) or kind.replace("_", " ")
 
 

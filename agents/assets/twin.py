@@ -1,6 +1,6 @@
 """The fleet's digital twin: what each asset delivers at a setpoint.
 
-Power is positive into the grid and is the mean over the interval. Nothing here knows the solver.
+Power is positive into the grid and is the mean over the interval. The twin does not use the solver.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def deliver(
     Args:
         asset: The asset.
         state: Its state at the start.
-        setpoint_mw: Wanted power; NaN counts as none.
+        setpoint_mw: Requested power; NaN counts as 0.
         hours: Length of the interval, > 0.
         potential_mw: Output of a renewable without curtailment; unknown (NaN) lets nothing be cut.
         start: A generator that is off gets its start command, to deliver once ``ready_in_min`` is over.
@@ -93,7 +93,7 @@ def deliver_fleet(
         hours: Length of the interval.
         potential_mw: Output without curtailment, shape (assets,), NaN unknown or of another type.
         start: Whether the plan starts each asset, shape (assets,); None: no starts.
-        at: Local time of the interval's start; None where no asset needs it.
+        at: Local time of the interval's start; None if no asset needs it.
     """
     delivered = [
         deliver(

@@ -1,9 +1,9 @@
 """The autonomous grid agent: an MCP client that watches, forecasts, reasons and proposes, and never approves.
 
-Everything it knows and does goes through the tools that any MCP client has. Each episode - one look at one zone - runs
-in limits that hold whatever the brain wants, and leaves its full transcript on the audit topic: the start, every call
-with its arguments and answer, the messages to and from a language model, the conclusion. Where the audit cannot be
-written, nothing is done.
+The agent only uses the tools of the MCP server. Each episode, which is one look at one zone, runs within limits that
+the brain cannot change, and writes its transcript to the audit topic: the start, every call with its arguments and
+answer, the messages to and from a language model, and the conclusion. If the audit cannot be written, the agent does
+not act.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ Pause = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one episode came to; ``open_plans`` wait for somebody's approval.
+    """Result of one episode; ``open_plans`` wait for approval.
 
-    ``risks``: key, text and expected loss of each, the most expensive first. ``changes``: since the look before.
+    ``risks``: key, text and expected loss of each, most expensive first. ``changes``: since the look before.
     """
 
     episode: str
@@ -78,11 +78,11 @@ class GridAgent:
     """One agent at one MCP server.
 
     Attributes:
-        client: A connected client. It has nobody to ask: a question that the server puts to its person is a no.
-        brain: Thinks.
-        limits: Hold whatever the brain wants.
-        record: Writes one audit record and returns when it is kept.
-        principal: Who the audit says it is.
+        client: A connected client. It has no user, so a question of the server to its user is answered with no.
+        brain: Decides on the calls.
+        limits: Limits of the agent, independent of the brain.
+        record: Writes one audit record and returns when it is stored.
+        principal: Principal of the agent in the audit log.
         now: The wall clock.
         pause: Waits.
     """
@@ -105,13 +105,13 @@ class GridAgent:
     async def watch(
         self, zone: str | None = None, *, every_min: float = 30.0, poll_s: float = 10.0, once: bool = False
     ) -> AsyncGenerator[Report, None]:
-        """Yield a report of each zone after slots closed, at most every ``every_min`` of the run's clock.
+        """Yield a report of each zone after slots closed, at most every ``every_min`` of the run clock.
 
-        Between episodes it follows its open plans and carries out those that somebody approved.
+        Between episodes it checks its open plans and executes those that were approved.
 
         Args:
             zone: Only this zone.
-            every_min: Least time between two looks at a zone, by the run's clock.
+            every_min: Least time between two looks at a zone, by the run clock.
             poll_s: Wall time between two looks whether anything is new.
             once: End after one look at each zone.
 
@@ -171,7 +171,7 @@ class GridAgent:
             conclusion = Conclusion("stopped", f"{self.limits.max_s:g} s is the time limit of one look")
         except UnreachableError:
             raise
-        except Exception as error:  # whatever broke the look, its end goes into the transcript before the bug is raised
+        except Exception as error:  # the end of a failed look is written to the transcript before the error is raised
             await self._end(Conclusion("failed", f"{type(error).__name__}: {error}"))
             raise
         if conclusion.kind == "reported":
@@ -180,7 +180,7 @@ class GridAgent:
         return await self._end(conclusion)
 
     async def follow_up(self) -> list[Report]:
-        """Carry out open plans that somebody approved, forget those that ended otherwise, and report both."""
+        """Execute approved open plans, drop those that ended otherwise, and report both."""
         reports = []
         for plan in self._watched.open_plans:
             status = await self._status(plan)
@@ -205,19 +205,19 @@ class GridAgent:
         return reports
 
     async def _keep(self, text: str) -> None:
-        """Put one message between a language model and this agent into the audit, in pieces where it is long."""
+        """Write one message between a language model and this agent to the audit, a long one in pieces."""
         for at in range(0, max(len(text), 1), DETAIL_CHARS):
             await self._write("message", "kept", text[at : at + DETAIL_CHARS], _digest(text))
 
     async def _ask(self, call: Call) -> CallResult:
-        """Make a call that a brain wants, where the guard admits it; both are recorded."""
+        """Make a call of the brain if the guard admits it; request and answer are recorded."""
         self._watched, refusal = admit(self.limits, self._watched, call, self.now().date())
         if refusal is None and call.tool not in self._tools:
             refusal = f"the server does not offer {call.tool} to this agent"
         if refusal is not None:
             response = CallResult(call, error=f"refused by this agent's limits: {refusal}")
         else:
-            if call.tool in ACTING:  # an act that the audit does not take is not tried
+            if call.tool in ACTING:  # an act that cannot be recorded is not attempted
                 await self._note("call", "asked", {"tool": call.tool, "arguments": dict(call.arguments)})
             response = await self._call_server(call)
         self._watched = learn(self._watched, response)
@@ -238,7 +238,7 @@ class GridAgent:
                 call.tool, dict(call.arguments), raise_on_error=False, timeout=CALL_TIMEOUT_S
             )
         except FAILURES as error:
-            # A question to the person at the client lands here too: this client has none.
+            # A question to the client's user also ends here, because this client has no user.
             return CallResult(call, error=f"{type(error).__name__}: {error}")
         if result.is_error or result.structured_content is None:
             text = " ".join(getattr(block, "text", "") for block in result.content)

@@ -1,8 +1,8 @@
 """The common part of all brains of the grid agent: allowed calls, limits, and the task.
 
-A brain never touches the plant. It names a call; the guard here admits or refuses it, the agent asks the MCP server,
-and the brain gets the answer. The guard restrains the agent before the server does: the server's scopes, approval
-and admission hold without it.
+A brain has no access to the plant. It requests a call; the guard admits or refuses it, the agent calls the MCP server,
+and the brain receives the answer. The guard limits the agent before the server does: scopes, approval and admission
+of the server do not depend on it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WITHDRAWN = "withdrawn"
 class AgentLimits:
     """What an agent may do in one look at a zone (an episode), and in a day.
 
-    ``max_calls``: calls of tools. ``max_proposals``, ``max_proposals_per_day``: plans asked for. ``max_power_mw``: of
+    ``max_calls``: calls of tools. ``max_proposals``, ``max_proposals_per_day``: plans requested. ``max_power_mw``: of
     each asset in a proposal. ``max_duration_min``: of a proposal. ``max_extra_cost``: expected money that a plan may
     cost against the plant's own plan before the agent lets it go. ``max_tokens``: of a language model. ``max_s``: wall
     time. ``may_hold``: the emergency stop, which needs no approval, is among its tools.
@@ -59,7 +59,7 @@ class AgentLimits:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The tools that a brain is shown."""
+        """The tools that a brain may use."""
         return (*READING, *PROPOSING, EXECUTING, *((HOLDING,) if self.may_hold else ()))
 
 
@@ -73,7 +73,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What a call brought: an answer, or why there is none (refused by the guard, or by the server)."""
+    """Result of a call: an answer, or why there is none (refused by the guard, or by the server)."""
 
     call: Call
     answer: Mapping[str, Any] | None = None
@@ -84,8 +84,8 @@ class CallResult:
 class OpenPlan:
     """A plan of this agent that waits for approval.
 
-    ``expires_at``: wall time, None where the server did not say. ``call``: what asked for it. ``ends_at``: end of its
-    order by the run's clock; after that it can do nothing.
+    ``expires_at``: wall time, None if the server did not say. ``call``: what asked for it. ``ends_at``: end of its
+    order by the run clock; after that it can do nothing.
     """
 
     plan_id: str
@@ -98,7 +98,7 @@ class OpenPlan:
 
 @dataclass(frozen=True, slots=True)
 class LastLook:
-    """What a look came to: when, its risks as (key, text, money), and the money of the 24 h before it."""
+    """Result of the last look: time, risks as (key, text, money), and the money of the 24 h before it."""
 
     as_of: str | None = None
     text: str = ""
@@ -124,7 +124,7 @@ class Conclusion:
     ``kind``: ``no_action``, ``waiting`` (for approval), ``executed``, ``refused``, ``too_dear``, ``blind`` (the plant
     cannot be judged), ``stopped`` (a limit of the agent), ``failed``, or ``reported``: what was done is to be read from
     the answers (``outcome_of``). ``text``: the finding, for people. ``risks``: as in ``LastLook``.
-    ``changes``: what is otherwise than at the look before. ``pnl_24h``: money of the last 24 h.
+    ``changes``: differences from the look before. ``pnl_24h``: money of the last 24 h.
     """
 
     kind: str
@@ -141,10 +141,10 @@ class BrainContext:
 
     Attributes:
         task: The zone and the open plans.
-        limits: Its limits; ``ask`` holds them whatever the brain does.
+        limits: Its limits, which ``ask`` enforces.
         tools: ``description`` and ``schema`` (JSON schema of the arguments) of each tool, by name.
-        ask: Makes a call; brings an error rather than raising where it is refused.
-        keep: Takes what else belongs to the transcript, as text.
+        ask: Makes a call; a refusal is a result and raises no error.
+        keep: Adds further text to the transcript.
     """
 
     task: Task
@@ -159,7 +159,7 @@ class Brain(Protocol):
 
     @property
     def name(self) -> str:
-        """How the audit names it."""
+        """Name of the brain in the audit log."""
         ...
 
     async def look(self, episode: BrainContext) -> Conclusion:
@@ -193,12 +193,12 @@ class Watched:
 
 
 def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tuple[Watched, str | None]:
-    """Return the guard's memory after a call was asked for, and why it is refused, None where it may be made.
+    """Return the guard's memory after a requested call, and the reason of a refusal, None if the call is admitted.
 
     Args:
         limits: The limits.
         watched: The memory so far.
-        call: What the brain wants.
+        call: The requested call.
         today: UTC day of the wall clock; the daily count restarts with it.
 
     Raises:
@@ -216,7 +216,7 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
 
 
 def learn(watched: Watched, response: CallResult) -> Watched:
-    """Return the guard's memory after an answer: which plans are the agent's own, what they cost, which still wait."""
+    """Return the guard's memory after an answer: the agent's own plans, their cost, and those that still wait."""
     answer = response.answer
     if answer is None:
         return watched
@@ -240,19 +240,19 @@ def learn(watched: Watched, response: CallResult) -> Watched:
 
 
 def outcome_of(watched: Watched) -> str:
-    """Return what an episode came to by the server's answers, whatever a brain says of it: a kind of ``Conclusion``."""
+    """Return the kind of ``Conclusion`` that follows from the server's answers, independent of the brain."""
     return next((kind for kind in ("executed", "waiting", "refused") if kind in watched.outcomes), "no_action")
 
 
 def is_withdrawal(watched: Watched, call: Call) -> bool:
-    """Return whether a call takes back a plan that still waits; it moves nothing and needs no approval."""
+    """Return whether a call withdraws a waiting plan; it changes no dispatch and needs no approval."""
     wish = call.arguments
     is_open = wish.get("order_id") in {plan.plan_id for plan in watched.open_plans}
     return call.tool == "set_policy" and wish.get("policy") == "cancel" and is_open and _is_proposal(call)
 
 
 def subject_of(call: Call) -> tuple[Any, ...]:
-    """Return what a proposal is about: two of the same subject replace each other."""
+    """Return the subject of a proposal; a later proposal on the same subject replaces an earlier one."""
     wish = call.arguments
     return (call.tool, wish.get("policy"), wish.get("order_id"), tuple(wish.get("asset_ids") or ()))
 
@@ -274,7 +274,7 @@ def _with_plan(watched: Watched, plan: Mapping[str, Any], call: Call) -> Watched
 
 def _is_proposal(call: Call) -> bool:
     if call.tool == "set_policy":
-        # The server also takes "false", 0 and the like: all that is not plainly a dry run counts.
+        # The server also accepts "false", 0 and similar values: every call that is not clearly a dry run counts.
         return call.arguments.get("dry_run", True) not in (True, "true")
     return call.tool == "propose_dispatch"
 
@@ -319,7 +319,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number, also one written as text as models do; what is none is left to the server to refuse."""
+    """Return a number, also one that a model wrote as text; other values are passed on for the server to refuse."""
     if isinstance(value, bool) or value is None:
         return None
     try:

@@ -1,7 +1,7 @@
 """A language model as the agent's brain, of any provider that pydantic-ai knows; with the same tools and limits.
 
-The model sees tools and answers, nothing else: no store, no broker, no approval. What it says is a report; what became
-of the plans is read from the server's answers, not from its words.
+The model only has tools and their answers: no store, no broker, no approval. Its text is a report; the outcome of plans
+is taken from the server's answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Risks of a zone in the next hours, each with its expected cost. Pure.
 
-A level or a price beyond its 90 % quantile comes once in ten times, so what lies at that quantile counts by a tenth.
-What stands already counts in full.
+A level or a price exceeds its 90 % quantile with a probability of 10 %, so a loss at this quantile counts with 0.1.
+Losses that already occur count in full.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What should be done: the call, the asset it is about, and the first step to ask the plant about."""
+    """A remedy: the call, its asset, and the first step that the plant should price."""
 
     call: Call
     asset_id: str
@@ -43,8 +43,8 @@ class Wish:
 class Risk:
     """One thing that may cost money.
 
-    ``key``: what it is about, the same from look to look. ``money``: expected loss if nothing is done; None: unknown.
-    ``wish``: what would answer it, None where the agent has nothing to ask for.
+    ``key``: its identity, the same in every look. ``money``: expected loss if nothing is done; None: unknown.
+    ``wish``: the remedy, None if the agent has none.
     """
 
     key: str
@@ -86,17 +86,17 @@ class Outlook:
 
     @property
     def firm_mw(self) -> float:
-        """Power of peakers and loads that answer."""
+        """Power of reachable peakers and loads."""
         return sum(asset["max_mw"] or 0.0 for asset in self.assets if is_firm(asset) and asset["state"] == "online")
 
     @property
     def least_mw(self) -> float:
-        """Power that is not worth an order."""
+        """Smallest power of an order, MW."""
         return float(LEAST_SHARE * self.battery["max_mw"])
 
 
 def is_firm(asset: Answer) -> bool:
-    """Return whether an asset gives power whenever it is asked to."""
+    """Return whether an asset delivers power on request at any time."""
     return asset["kind"] in ("peaker", "load")
 
 
@@ -106,7 +106,7 @@ def rank(risks: list[Risk]) -> list[Risk]:
 
 
 def changes_since(before: LastLook | None, risks: Sequence[Risk], pnl: float | None) -> list[str]:
-    """Return in words what is otherwise than at the look before; empty at the first look."""
+    """Return in words the differences from the look before; empty at the first look."""
     if before is None:
         return []
     former, words = {key: (text, money) for key, text, money in before.risks}, []
@@ -125,7 +125,7 @@ def changes_since(before: LastLook | None, risks: Sequence[Risk], pnl: float | N
 
 
 def margins(outlook: Outlook) -> list[str]:
-    """Return how far the zone is from its limits, in words."""
+    """Return the distances of the zone from its limits, in words."""
     now, grid = outlook.now, outlook.now["grid_power_mw"]
     cap = power_text(now["import_cap_mw"])
     flow = "grid power of the last slot is not known" if grid is None else f"grid power {power_text(grid)}"
@@ -146,7 +146,7 @@ def margins(outlook: Outlook) -> list[str]:
 
 
 def grid_risks(outlook: Outlook) -> Iterator[Risk]:
-    """Yield what may break the import cap or the ramp limit, with what a battery can do about it."""
+    """Yield risks of exceeding the import cap or the ramp limit, with the remedy by a battery."""
     yield from _overload(outlook)
     yield from _beyond_cap(outlook)
     yield from _ramps(outlook)
@@ -180,7 +180,7 @@ def price_risks(outlook: Outlook) -> Iterator[Risk]:
 
 
 def fleet_risks(outlook: Outlook) -> Iterator[Risk]:
-    """Yield what peakers, loads and renewables cost: those that do not answer, run at a loss, are shed or cut."""
+    """Yield risks of peakers, loads and renewables: unreachable, running at a loss, shed or curtailed."""
     step_h = outlook.now["step_min"] / 60.0
     penalty = outlook.now["cap_penalty_per_mwh"]
     expected = next((row["q50"] for _, _, row in _steps(outlook.price)), None)
@@ -207,7 +207,7 @@ def fleet_risks(outlook: Outlook) -> Iterator[Risk]:
 
 
 def data_risks(outlook: Outlook, alerts: list[Answer]) -> Iterator[Risk]:
-    """Yield what is wrong with the data, and the alerts that last; their money is not known."""
+    """Yield risks from faulty data and from lasting alerts; their money is unknown."""
     for channel in outlook.now.get("bad_channels") or ():
         yield Risk(f"data:{channel}", f"{channel} is not good in the newest slot")
     for alert in alerts:
@@ -271,7 +271,7 @@ def _shortfall(outlook: Outlook, firm_mw: float) -> tuple[float, float, tuple[fl
 
 
 def _ramps(outlook: Outlook) -> Iterator[Risk]:
-    """Yield what the steepest steps ahead may pass the limit by, up and down, at their 90 % quantiles."""
+    """Yield the excess of the steepest steps ahead over the ramp limit, up and down, at their 90 % quantiles."""
     limit, share, battery = outlook.ramp.get("ramp_limit_mw"), outlook.share, outlook.battery
     later = _later_steps(outlook)
     if limit is None or not later:
@@ -316,7 +316,7 @@ def _kept(key: str, text: str, money: float | None, need: Need, outlook: Outlook
         target = max(low, high + need.energy_mwh * limits.get("charge_efficiency", 1.0) / size)
         is_met, side = soc <= target + LEAST_SOC, "at most"
     text = f"{text}; {name} should then hold {side} {100 * target:.0f} %, it has {100 * soc:.0f} %"
-    # The slot that runs is decided, so an order acts from the second one on; the risk begins at its own slot's start.
+    # The running slot is decided, so an order acts from the second slot on; the risk begins at the start of its slot.
     lead_min = need.begins_min - 2 * outlook.now["step_min"]
     if is_met or lead_min < outlook.now["step_min"]:
         return Risk(key, text, money)

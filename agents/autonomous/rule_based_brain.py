@@ -1,8 +1,8 @@
 """The rule-based brain of the agent: fixed rules that need no language model and no key.
 
-The plant already weighs expected money and penalties in its clearing. This brain looks at what that leaves: the tail
-beyond the 90 % quantiles, orders of people that cost more than they knew, assets and data that fail. It ranks what it
-sees in money, has the remedy priced, and asks for it only where that costs less than the risk.
+The clearing of the plant already includes expected money and penalties. This brain assesses the other risks: the tail
+beyond the 90 % quantiles, orders of people that cost more than expected, failing assets and data. It ranks risks in
+money, has a remedy priced, and proposes it only if it costs less than the risk.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Question = Generator[Call, CallResult, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a look has seen: ranked risks, margins in words, orders that stand, money of the last 24 h."""
+    """Findings of a look: ranked risks, margins in words, orders in force, money of the last 24 h."""
 
     risks: tuple[Risk, ...]
     margins: tuple[str, ...]
@@ -61,13 +61,13 @@ class Findings:
     as_of: datetime | None = None
 
     def conclude(self, kind: str, text: str, reasons: Sequence[str] = ()) -> Conclusion:
-        """Return a conclusion that tells them too."""
+        """Return a conclusion that includes the findings."""
         lines = tuple((risk.key, risk.text, risk.money) for risk in self.risks)
         return Conclusion(kind, text, (*self.margins, *reasons), lines, self.changes, self.pnl_24h)
 
 
 class BlindError(Exception):
-    """The zone cannot be judged; an agent that does not see does not act."""
+    """The zone cannot be assessed, so the agent does not act."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
@@ -92,7 +92,7 @@ class Strategy:
 
 
 def think(task: Task, limits: AgentLimits) -> Thought:
-    """Yield calls, take what they brought, and return the conclusion; pure.
+    """Yield calls, receive their results, and return the conclusion; pure.
 
     Args:
         task: The zone, the plans that wait for approval, and the look before.
@@ -111,7 +111,7 @@ def think(task: Task, limits: AgentLimits) -> Thought:
 
 
 def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Findings]:
-    """Ask for all that the zone is judged by and return what there is to say.
+    """Query the state of the zone and return the findings.
 
     Raises:
         BlindError: Something that is needed is missing.
@@ -137,7 +137,7 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
         words = margins(outlook)
     for order in standing[:MOST_ORDERS]:
-        # An own order guards against the risks seen so far: it is worth what the most expensive of them would cost.
+        # An order of the agent covers the risks found so far, so its value is the cost of the most expensive of them.
         worth = max((risk.money or 0.0 for risk in risks), default=0.0) if order["order_id"] in task.own else 0.0
         risks += yield from _order_risk(order, zone, now.get("currency") or "", worth)
     risks = rank(risks)
@@ -177,15 +177,15 @@ def _needed(call: Call) -> Question:
 
 
 def _order_risk(order: Answer, zone: str, currency: str, worth: float) -> Generator[Call, CallResult, list[Risk]]:
-    """Return what an order costs from now on, by a dry run that ends it, where that is beyond doubt.
+    """Return the cost of an order from now on, by a dry run that ends it, if this cost is certain.
 
-    A hold is a person's stop: its cost is reported, and nobody is asked to release it.
+    A hold is a stop by a person: its cost is reported, and its release is not proposed.
 
     Args:
         order: A line of ``list_orders``.
         zone: Its zone.
         currency: Of the money.
-        worth: What the order is good for beyond the plant's expectation.
+        worth: Value of the order beyond the plant's expected money.
     """
     name, is_hold = order["order_id"], order["action"] == "hold"
     wish: dict[str, Any] = {"zone": zone, "reason": f"what {name} costs from now on", "dry_run": True}
@@ -211,8 +211,7 @@ def _cancel(order_id: str) -> dict[str, Any]:
 def _review(task: Task, findings: Findings) -> Generator[Call, CallResult, list[OpenPlan]]:
     """Withdraw the open plans that are stale and return those that still wait.
 
-    A plan is stale where its time is over by the run's clock, nothing asks for it any more, or something else is asked
-    for in its place.
+    A plan is stale if its time is over by the run clock, no risk needs it any more, or another remedy replaces it.
     """
     wishes = {subject_of(risk.wish.call): risk.wish.call for risk in findings.risks if risk.wish is not None}
     waiting = []
@@ -245,7 +244,7 @@ def _is_same(call: Call, other: Call) -> bool:
 
 
 def _act(task: Task, findings: Findings, limits: AgentLimits) -> Thought:
-    """Have the most expensive risk answered that can be answered for less than it costs."""
+    """Propose the remedy of the most expensive risk whose remedy costs less than the risk."""
     deferred: list[str] = []
     for risk in findings.risks:
         if risk.wish is None:
@@ -265,7 +264,7 @@ def _act(task: Task, findings: Findings, limits: AgentLimits) -> Thought:
 
 
 def _too_dear(risk: Risk) -> Generator[Call, CallResult, str | None]:
-    """Return why a remedy is not worth its price, by a dry run; None where it is."""
+    """Return why a remedy costs more than its risk, by a dry run; None if it does not."""
     assert risk.wish is not None
     response = yield Call("set_policy", {**risk.wish.call.arguments, "dry_run": True})
     cost = ((response.answer or {}).get("plan") or {}).get("cost_change")
@@ -277,7 +276,7 @@ def _too_dear(risk: Risk) -> Generator[Call, CallResult, str | None]:
 
 
 def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: AgentLimits) -> Thought:
-    """Ask the plant why it does otherwise, have the remedy priced, and send it where that is allowed."""
+    """Query the plant's reason for its own plan, have the remedy priced, and propose it if this is allowed."""
     about: dict[str, Any] = {"zone": zone}
     if wish.what_if_mw is not None:
         about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}
@@ -318,7 +317,7 @@ def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: Agent
 
 
 def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
-    """Return which order in force answers a wish already or forbids it, in words; None where none does."""
+    """Return in words the order in force that already fulfils or forbids a remedy, None if there is none."""
     policy_action = {"keep_soc": "soc_target", None: "target"}.get(wish.call.arguments.get("policy"))
     for order in standing if policy_action is not None else ():
         if order["asset_ids"] and wish.asset_id not in order["asset_ids"]:
@@ -331,7 +330,7 @@ def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
 
 
 def _faults(answers: Mapping[str, Answer], zone: str) -> list[str]:
-    """Return why the zone cannot be judged."""
+    """Return why the zone cannot be assessed."""
     overview, forecast = answers["overview"], answers["net_load"]
     now = _zone_now(answers, zone)
     if not now:
@@ -372,7 +371,7 @@ def _battery(assets: Sequence[Answer]) -> Answer | None:
 
 
 def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:
-    """Return the battery and the assets that are to run, be shed or be cut next."""
+    """Return the battery and the assets that will run, be shed or be curtailed next."""
     dispatched = [
         asset for asset in assets if asset["kind"] in ("peaker", "load", "renewable") and asset["next_power_mw"]
     ]

@@ -31,7 +31,7 @@ class Quotation(BaseModel):
 
 
 class QuotedAnswer(BaseModel):
-    """A model's answer; empty where the clauses do not say."""
+    """A model's answer; empty if the clauses do not say."""
 
     answer: str = ""
     quotations: list[Quotation] = Field(default=[])
@@ -39,14 +39,14 @@ class QuotedAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReadAnswer:
-    """An answer whose every quotation stands in its clause. ``hits``: the clauses quoted; none: nothing supports it."""
+    """An answer whose quotations all occur in their clauses. ``hits``: the quoted clauses, empty without support."""
 
     text: str
     hits: tuple[Hit, ...]
 
 
 async def read_answer(model: Model, question: str, hits: Sequence[Hit]) -> ReadAnswer:
-    """Return a model's answer from clauses; empty where it has none, or quotes what no clause says.
+    """Return a model's answer from clauses; empty if it has no answer or a quotation that no clause contains.
 
     Args:
         model: The model, of pydantic-ai.
@@ -77,7 +77,7 @@ async def read_answer(model: Model, question: str, hits: Sequence[Hit]) -> ReadA
 
 
 def _quoted(quotation: Quotation, hits: Sequence[Hit]) -> Hit | None:
-    """Return the clause of a quotation, None where it does not stand there."""
+    """Return the clause of a quotation, None if the clause does not contain it."""
     if not 1 <= quotation.number <= len(hits):
         return None
     hit, words = hits[quotation.number - 1], _plain(quotation.words)

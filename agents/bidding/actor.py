@@ -1,6 +1,6 @@
 """The grid-response actor: the expected net load of the served share, and its uncertainty.
 
-It bids without knowing the plant's state: the plant weighs the bid against what its batteries and peakers can do.
+The actor does not know the plant's state. The plant matches the bid with its batteries and peakers.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ActorReducer:
         return ActorState()
 
     def load(self, zone: str, get: Load) -> ActorState:
-        """Return the kept state; an unusable one is the initial one."""
+        """Return the stored state, or the initial state if it cannot be read."""
         return ActorState(done=unpack(get("done"), int, _SHAPE))
 
     def changes(self, state: ActorState) -> Mapping[str, bytes | None]:
@@ -58,7 +58,7 @@ class ActorReducer:
         """Apply one message of ``forecasts``.
 
         Raises:
-            MessageError: The message is none of a forecast, a correction and an end, or its lists do not match.
+            MessageError: The message is not a forecast, correction or end, or its lists do not match.
         """
         match message:
             case Forecast():
@@ -83,7 +83,7 @@ class ActorReducer:
 def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
     """Return the actor's bid for one forecast, in MW of the served share, written by its power scale.
 
-    Without a net-load forecast, or with too little of the past behind it, the lists are empty and ``reason`` says why.
+    Without a net-load forecast, or with too little history for one, the lists are empty and ``reason`` gives the cause.
 
     Raises:
         MessageError: A list of the forecast does not match its horizons.
@@ -149,7 +149,7 @@ def _scaled(values: list[float], factor: float, decimals: int) -> list[float]:
 
 
 def spreads_of(quantiles: Quantiles) -> Spreads:
-    """Return spreads read off the quantiles, for a forecast that brings none.
+    """Return spreads derived from the quantiles, for a forecast without spreads.
 
     The level's spread is (q90 - q10) / 2.563, as for a normal error. The errors are taken as a random walk: a ramp's
     variance is the growth of the level's variance, and an error at the first horizon carries over in full.

@@ -1,7 +1,7 @@
 """Trading in a day-ahead auction: one schedule a day on expected prices, with a look at the next day.
 
 A reducer: each day brings the experts' expected prices of day D and the day after and, once D is over, its actual
-prices. Every expert trades on paper; the schedule follows their prices weighed by what they earned.
+prices. Every expert trades on paper; the schedule follows their prices, weighted by their earnings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FINAL_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is expected at one auction; n slots of day D, m with the tail.
+    """Expected prices at one auction; n slots of day D, m with the tail.
 
     ``prices``: by expert, per MWh, shape (m,), the first n are day D's; NaN: no trade there. ``leader``: the expert
     that leads until others have proved themselves. ``hours``: length of each slot, (m,). ``slots``: n.
@@ -66,7 +66,7 @@ def schedule(battery: UnitBattery, state: DayAheadState, quote: Quote) -> tuple[
 
 
 def settle(battery: UnitBattery, state: DayAheadState, actual: Floats, day: int) -> DayAheadState:
-    """Let the experts' schedules of a day meet its actual prices (NaN: that slot earns nothing).
+    """Settle the experts' schedules of a day at its actual prices (NaN: the slot earns nothing).
 
     Args:
         battery: Unit battery of the zone.
@@ -89,7 +89,7 @@ def settle(battery: UnitBattery, state: DayAheadState, actual: Floats, day: int)
 
 
 def plan(battery: UnitBattery, prices: Floats, quote: Quote, stored_mwh: float) -> Floats:
-    """Return the best path of stored energy over day D at the given prices, the tail in view, shape (n + 1,).
+    """Return the optimal path of stored energy over day D at the given prices, with the tail, shape (n + 1,).
 
     Energy left after the tail is worth 0.9 of the median price, losses counted.
 

@@ -1,12 +1,13 @@
-"""The mix of experts: opinions and settings weighted by their earnings on paper.
+"""The mix of experts: offers and prices weighted by their earnings on paper.
 
-Where a market takes price-contingent bids there are two schools, each with its own accounts: one answers the price of
-the slot, the other fixes its power before. The first is right where prices say much of the hours to come, the second
-where they are spikes that pass. What is offered is the mean of their actions, weighed as well; a mean of feasible moves
-is feasible.
+If a market accepts price-contingent bids, two strategies ("schools") are tracked, each with its own accounts: one
+responds to the price of the slot, the other fixes its power before it. The first is better if a price indicates the
+prices of the next hours, the second if prices are short spikes. The offer is the weighted mean of their actions; a mean
+of feasible moves is feasible.
 
-Experts come in families of one kind, and each family counts the same however many it has: what a mean gains comes from
-opinions that err differently. Opportunity values count double where power is fixed before, by margins over the price.
+Experts are grouped in families of one kind. Each family has the same weight, independent of its number of experts,
+because a mean improves with experts whose errors differ. If power is fixed before the price is known, opportunity
+values are used as margins over the price and have double weight.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The weighted opinion: offers of the next slot, prices per horizon, and the experts' weights."""
+    """The weighted mix: offers of the next slot, prices per horizon, and the experts' weights."""
 
     offers: Offers
     prices: Floats
@@ -48,9 +49,9 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Worths:
-    """Learned worths of stored energy per MWh after the next slot by expert, at equal steps of SoC, lowest first.
+    """Learned values of stored energy per MWh after the next slot by expert, at equal steps of SoC, lowest first.
 
-    ``slopes``: as they are. ``margins``: less the price of the next slot; they serve who must fix its power before.
+    ``slopes``: absolute values. ``margins``: minus the price of the next slot, for power fixed before the price.
     """
 
     slopes: Mapping[str, Floats] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Worths:
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """What each expert makes of stored energy and of the next price; ``path`` is its prices where it has them."""
+    """Each expert's values of stored energy and next price; ``path``: its prices, if it has them."""
 
     value: dict[str, Floats]
     path: dict[str, Floats]
@@ -80,9 +81,9 @@ def mixed(
         book: The accounts; new ones are opened.
         battery: What they trade with.
         prices: Expected prices by expert, each of shape (N,), all finite; at least one expert.
-        worths: Learned worths of stored energy.
+        worths: Learned values of stored energy.
         hours: Length of each step, shape (N,).
-        rule: What the market takes.
+        rule: Bids that the market accepts.
     """
     names = sorted(prices)
     value = {name: paper_accounts.continuation(battery, prices[name], hours) for name in names}
@@ -107,7 +108,7 @@ def mixed(
 
 @dataclass(frozen=True, slots=True)
 class _School:
-    """What one school offers, and its prices and weights by expert."""
+    """Offers of one school, and its prices and weights by expert."""
 
     offer: Offer
     prices: Floats
@@ -115,7 +116,7 @@ class _School:
 
 
 def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> _School:
-    """Weigh the experts by the accounts of one school and place their offers, and those of the mix."""
+    """Weight the experts by the accounts of one school and place their offers and those of the mix."""
     margins = views.margins if fixed else {}
     names = dict.fromkeys([*views.value, *(SLOPES + name for name in sorted(margins))])
     accounts = {name: _account(name, fixed=fixed) for name in names}
@@ -152,7 +153,7 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
 
 
 def _family_shares(accounts: Mapping[str, str], *, fixed: bool) -> dict[str, float]:
-    """Return what its family counts over the size of the family for each account; ``accounts``: by expert."""
+    """Return for each account the weight of its family divided by the size of the family; ``accounts``: by expert."""
     family = {
         name: next((kind for start, kind in _FAMILIES.items() if name.startswith(start)), "forecasts")
         for name in accounts

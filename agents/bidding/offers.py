@@ -1,8 +1,8 @@
 """Offers of a trader: the power in the next slot at any price and stored energy, and the curve for the market.
 
 ``W(e)`` is the value of e MWh in store after the slot, concave. At price p the battery charges while
-``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price acted on may lie between the price
-expected and the one seen: ``expected + trust (seen - expected)``; a fixed offer acts on the expected price alone.
+``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price used may lie between the expected
+and the observed price: ``expected + trust (observed - expected)``; a fixed offer uses only the expected price.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ BLOCKS = 10
 
 
 def acted_on_per_mwh(expected_per_mwh: float, price_per_mwh: float, trust: float, *, fixed: bool) -> float:
-    """Return the price per MWh that an offer acts on.
+    """Return the price per MWh that an offer uses.
 
     Args:
         expected_per_mwh: Expected price of the slot.
         price_per_mwh: The price that is observed.
-        trust: How far an observed price moves the one acted on.
-        fixed: Whether the offer does not wait for a price.
+        trust: Weight of the observed price: ``used = expected + trust (observed - expected)``.
+        fixed: Whether the offer uses only the expected price.
     """
     observed_per_mwh = expected_per_mwh if fixed else price_per_mwh
     return expected_per_mwh + trust * (observed_per_mwh - expected_per_mwh)
@@ -34,10 +34,10 @@ def acted_on_per_mwh(expected_per_mwh: float, price_per_mwh: float, trust: float
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One opinion of the next slot, per MW of power.
+    """One expert's offer of the next slot, per MW of power.
 
     ``value``: value of stored energy after the slot, per grid point, concave. ``expected_per_mwh``: expected price of
-    the slot. ``trust``: how far a seen price moves the one acted on, above 0. ``fixed``: it does not wait for a price.
+    the slot. ``trust``: weight of the observed price, above 0. ``fixed``: only the expected price is used.
     """
 
     value: Floats
@@ -46,10 +46,10 @@ class Offer:
     fixed: bool
 
     def move(self, price_per_mwh: float, hours: float, stored_mwh: float, cell: Cell) -> float:
-        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves.
+        """Return the stored energy after the slot at an observed price; without a price (NaN) it does not change.
 
         Args:
-            price_per_mwh: The price.
+            price_per_mwh: Observed price, NaN if missing.
             hours: Length of the slot.
             stored_mwh: Energy in store at the start.
             cell: Grid spacing, efficiencies and wear of the battery.
@@ -60,7 +60,7 @@ class Offer:
     def curve(self, hours: float, stored_mwh: float, cell: Cell) -> list[tuple[float, float]]:
         """Return the offer as rising (price from, share of power) bands, at most ``2 * BLOCKS + 1``.
 
-        The first band charges all that fits; each block of energy is offered at the worth of its middle.
+        The first band charges as much as possible; each block of energy is offered at the value of its middle.
         """
         spacing, gain, loss, wear = cell
         if self.fixed:
@@ -80,19 +80,19 @@ class Offer:
         return _merged(bands)
 
     def _slopes(self, stored_mwh: Floats, spacing: float) -> Floats:
-        """Return the worth of one more MWh at the given energies, never rising with energy."""
+        """Return the value of one more MWh at the given energies, not increasing with energy."""
         steps = np.minimum.accumulate(np.diff(self.value)) / spacing
         index = np.clip((stored_mwh / spacing).astype(np.int64), 0, len(steps) - 1)
         return np.asarray(steps[index])
 
     def _seen(self, acted_on: Floats) -> Floats:
-        """Return the seen prices at which the prices acted on are reached."""
+        """Return the observed prices that correspond to the prices used."""
         return self.expected_per_mwh + (acted_on - self.expected_per_mwh) / self.trust
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Opinions of the next slot with their shares, which sum to 1: what is done is the mean of what each would do."""
+    """Offers of the next slot with their shares, which sum to 1; the action is the weighted mean of their actions."""
 
     parts: tuple[tuple[float, Offer], ...]
     cell: Cell
@@ -109,13 +109,13 @@ class Offers:
         return sum(share * part.move(price_per_mwh, hours, stored_mwh, self.cell) for share, part in self.parts)
 
     def curve(self, hours: float, stored_mwh: float) -> list[tuple[float, float]]:
-        """Return the curve of all parts together: rising (price from, share of power) bands."""
+        """Return the common curve of all offers: rising (price from, share of power) bands."""
         curves = [(share, part.curve(hours, stored_mwh, self.cell)) for share, part in self.parts]
         prices = sorted({price for _, curve in curves for price, _ in curve})
         return _merged([(p, sum(share * cleared_share(curve, p) for share, curve in curves)) for p in prices])
 
     def cleared(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
-        """Return the stored energy after the slot when the curve is cleared at ``price_per_mwh``; NaN: nothing moves.
+        """Return the stored energy after the slot with the curve cleared at a price; NaN: it does not change.
 
         Args:
             price_per_mwh: Price at which the curve is cleared.
@@ -143,12 +143,12 @@ def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> flo
 def scaled(value: Floats, spread: float) -> Floats:
     """Return the value with slopes pulled towards (below 1) or away from their mean over stored energy."""
     line = np.arange(len(value)) * ((value[-1] - value[0]) / (len(value) - 1)) + value[0]
-    line[-1] = value[-1]  # as numpy.linspace has it, which takes ten times as long
+    line[-1] = value[-1]  # same result as numpy.linspace in a tenth of the time
     return np.asarray(line + spread * (value - line))
 
 
 def from_slopes(slopes: Floats, points: int, spacing: float) -> Floats:
-    """Return the value on a grid from opportunity values at equal steps of SoC, lowest first; made never to rise."""
+    """Return the value on a grid from opportunity values at equal steps of SoC, lowest first, made non-increasing."""
     falling = np.minimum.accumulate(slopes)
     middles = (np.arange(points - 1) + 0.5) / (points - 1) * (len(falling) - 1)
     steps = np.interp(middles, np.arange(len(falling)), falling) * spacing

@@ -1,7 +1,7 @@
 """Paper trading: every trading strategy runs its own battery on paper, and its trailing profit is its weight.
 
-The paper battery has 1 MW and the duration, efficiency and wear of the zone's batteries taken together, and nothing
-else to do but trade, so its profit measures the worth of an expert's prices to a trader.
+The paper battery has 1 MW and the combined duration, efficiency and wear of the zone's batteries. It only trades, so
+its profit measures the value of an expert's prices.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PRIOR = 0.3
 
 
 class Rule(StrEnum):
-    """What a market takes before a slot's price is known: one power, or powers that depend on the price."""
+    """Bids that a market accepts before a slot's price is known: one power, or powers that depend on the price."""
 
     SCHEDULE = "schedule"
     CONTINGENT = "contingent"
@@ -87,7 +87,7 @@ def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_shar
 
 
 def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) -> None:
-    """Let every account deliver for one slot, at the actual price; without a price it rests.
+    """Settle one slot of every account at the actual price; without a price the battery rests.
 
     Args:
         book: The accounts; changed in place.
@@ -158,18 +158,18 @@ def open_accounts(book: Book, battery: UnitBattery, priors: Mapping[str, float])
 
 
 def place(book: Book, name: str, offer: Offer) -> None:
-    """Let an account offer for the next slot."""
+    """Set the offer of an account for the next slot."""
     account = book.accounts[name]
     account.value, account.expected = offer.value.astype(np.float32).tobytes(), offer.expected_per_mwh
     account.trust, account.fixed = offer.trust, offer.fixed
 
 
 def plan_fixed(book: Book, battery: UnitBattery, hours: float) -> None:
-    """Turn fixed offers of the next slot into the stored energy that they come to: one number in place of a curve.
+    """Replace fixed offers of the next slot by the stored energy that they lead to: one number instead of a curve.
 
     Args:
         book: The accounts; changed in place.
-        battery: What they trade with.
+        battery: Battery of the accounts.
         hours: Length of the slot.
     """
     cell = battery.cell()
@@ -182,7 +182,7 @@ def plan_fixed(book: Book, battery: UnitBattery, hours: float) -> None:
 
 
 def settle_planned(book: Book, battery: UnitBattery, price: float | None) -> None:
-    """Let the accounts with a plan deliver it, at the actual price; without a price they rest."""
+    """Settle the accounts with a plan at the actual price; without a price they rest."""
     cell = battery.cell()
     for account in book.accounts.values():
         planned, account.planned_mwh = account.planned_mwh, None

@@ -1,7 +1,7 @@
 """The arbitrage trader: bids expected prices and the value of stored energy.
 
-It bids without knowing the state of charge. Experts (made with the forecast) are weighed by their trailing profit on
-paper; published prices stand as they are.
+The trader does not know the state of charge. Experts, which come with the forecast, are weighted by their trailing
+profit on paper; published prices are used unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TraderState:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What is known and expected of prices, one value per horizon; ``experts`` have published prices filled in."""
+    """Known and expected prices, one value per horizon; ``experts`` include published prices."""
 
     horizon_min: list[int]
     published: Floats
@@ -60,7 +60,7 @@ class TraderReducer:
 
     Args:
         zone: Market, batteries and flat price of the zone.
-        trust: Share of the expected price spread that is believed, 0 to 1; by default 1 where the next slot's price is
+        trust: Weight of the expected price spread, 0 to 1; by default 1 where the next slot's price is
             known when it is decided, else 0.5 (found best where it is not known, ``price = mean + trust * spread``).
         rule: Whether bids may be contingent on the price; by default as the market has it.
     """
@@ -78,7 +78,7 @@ class TraderReducer:
         return TraderState()
 
     def load(self, zone: str, get: Load) -> TraderState:
-        """Return the kept state; an unusable one is the initial one."""
+        """Return the stored state, or the initial state if it cannot be read."""
         decided, book = unpack(get("done"), int, _SHAPE), unpack(get("book"), Book, _SHAPE)
         return self.initial(zone) if decided is None or book is None else TraderState(decided, book)
 
@@ -90,7 +90,7 @@ class TraderReducer:
         """Apply one message of ``forecasts``; corrections are the actor's to forward.
 
         Raises:
-            MessageError: The message is none of a forecast, a correction and an end, or its lists do not match.
+            MessageError: The message is not a forecast, correction or end, or its lists do not match.
         """
         match message:
             case Forecast():
@@ -159,10 +159,10 @@ class TraderReducer:
         return np.where(np.isfinite(published), published, mean + self._trust * (mixed - mean))
 
     def _spreads(self, forecast: Forecast, prices: Prices) -> list[float]:
-        """Return the spread of each price around what was expected a slot before, where it is known at its start.
+        """Return the spread of each price around its forecast one slot earlier, if the price is known at its start.
 
-        It is the forecast's for the first price that is not known yet. Elsewhere empty: prices that come by the day are
-        known for most of the look-ahead, and what a price curve makes of a seen price is not the programme's to plan.
+        It is the spread of the first unknown price. Otherwise empty: day-ahead prices are known for most of the
+        look-ahead, and the programme does not plan the response of a price curve.
         """
         unknown = ~np.isfinite(prices.published)
         if not self._known_at_start or forecast.price is None or not unknown.any():
@@ -175,7 +175,7 @@ class TraderReducer:
         return [sd if is_unknown else 0.0 for is_unknown in unknown.tolist()]
 
     def _curve(self, offers: Offers) -> list[tuple[float, float]]:
-        """Return the offers of the next slot from half-full, the lowest price being the market's floor."""
+        """Return the offers of the next slot from a half-full battery; the lowest price is the market's floor."""
         floor = self._zone.market.price_floor_per_mwh
         curve = offers.curve(self._step.hours, self._battery.energy_mwh / 2.0)
         return [(max(round(price, _DECIMALS), floor), round(share, 4)) for price, share in curve]
@@ -203,7 +203,7 @@ class TraderReducer:
 
 
 def prices_of(forecast: Forecast) -> Prices | None:
-    """Return the experts' prices of a forecast, or None where it has none.
+    """Return the experts' prices of a forecast, or None if it has none.
 
     The published forecast is an expert itself (``forecast``). An expert that lacks a price for some horizon is left
     out; so is the forecast where the outlook's horizons go beyond it.
@@ -238,10 +238,10 @@ def prices_of(forecast: Forecast) -> Prices | None:
 
 
 def stored_values(prices: Floats) -> list[float]:
-    """Return the worth per MWh of energy left in store, in four segments of capacity from empty to full, decreasing.
+    """Return the value per MWh of energy left in store, in four segments of capacity from empty to full, decreasing.
 
-    Around 0.95 of the mean price over the last half of the horizon: the first MWh left goes to the better of the slots
-    to come, the last one to the poorer. Never below 0, for energy may also be kept.
+    The values lie around 0.95 of the mean price over the last half of the horizon: the first MWh left is sold in a slot
+    with a high price, the last one in a slot with a low price. They are at least 0, because energy may stay in store.
 
     Args:
         prices: Expected prices, shape (N,).
@@ -274,7 +274,7 @@ def _opinion(share: float, offer: Offer, spacing_mwh: float) -> Opinion:
 
 
 def offers_of(bid: TraderBid, battery: UnitBattery) -> Offers | None:
-    """Return a bid's offers for any stored energy, or None where it has none."""
+    """Return a bid's offers for any stored energy, or None if it has none."""
     if not bid.offers:
         return None
     cell = battery.cell(len(bid.offers[0].water_value_per_mwh) + 1)
