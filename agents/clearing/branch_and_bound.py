@@ -1,8 +1,8 @@
 """Branch and bound over the dispatch LP: on/off decisions, and no charging while discharging.
 
-The trees are small and the LPs cheap, so our own search, depth first and counted in nodes, ends sooner than a general
-solver's root node (cuts, presolve, probing) and at the same place every time. It starts cold; within one search each
-LP continues from the one before, which repeats exactly.
+The trees are small and the LPs cheap. This depth-first search, limited by nodes, ends sooner than the root node of a
+general solver (cuts, presolve, probing), and always at the same node. It starts cold; within one search each LP
+continues from the previous one, which is reproducible.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAST_SAVING_PER_MW = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The best answer found (an LP's), the program it solves, nodes visited and whether all were closed."""
+    """The best LP answer, the program it solves, the number of visited nodes, and whether all nodes were closed."""
 
     answer: Answer
     program: Program
@@ -37,7 +37,7 @@ class Search:
 class _Node:
     """Bounds of the branching columns, and the least cost that its parent allows.
 
-    ``is_dive``: a guess at a good answer, beside the branches: every undecided pair keeps its larger power.
+    ``is_dive``: a heuristic node for a good answer: every undecided pair keeps its larger power.
     """
 
     low: Floats
@@ -55,9 +55,9 @@ def branch(
         program: The program; integrality is taken from it.
         either: Columns of which each or its partner must be 0, shape (pairs,) or any other.
         other: The partners, of the same shape.
-        effort: ``tree_nodes`` limits the search; without any solution by then the answer's status says so.
-        served_mw: Power that the zone serves, MW: what is worth a further branch grows with it.
-        priced: Whether the answer needs its prices.
+        effort: ``tree_nodes`` limits the search; if no solution was found by then, the answer's status reports it.
+        served_mw: Power that the zone serves, MW; the tolerance of a further branch grows with it.
+        priced: Whether the answer includes prices.
     """
     least_mw = WHOLE if program.units is None else WHOLE * program.units.cost
     least_saving = LEAST_SAVING_PER_MW * served_mw
@@ -103,7 +103,7 @@ def _gap(cost: float, least_saving: float) -> float:
 
 
 def _undecided(value: Floats, integers: int, least_mw: float) -> tuple[int, bool]:
-    """Return the place to branch on (-1: none) and whether its upper branch looks better."""
+    """Return the index to branch on (-1: none) and whether its upper branch is tried first."""
     parts = np.abs(value[:integers] - np.round(value[:integers]))
     if integers and parts.max() > WHOLE:
         place = int(np.argmax(parts))
@@ -118,7 +118,7 @@ def _undecided(value: Floats, integers: int, least_mw: float) -> tuple[int, bool
 
 
 def _children(node: _Node, place: int, integers: int, cost: float, *, up_first: bool) -> list[_Node]:
-    """Return the two branches, the better looking one last (it is taken first)."""
+    """Return the two branches; the last one is visited first."""
     if place < integers:
         zero, at_one = _with(node, place, 0.0, 0.0, cost), _with(node, place, 1.0, 1.0, cost)
         return [zero, at_one] if up_first else [at_one, zero]
@@ -129,14 +129,14 @@ def _children(node: _Node, place: int, integers: int, cost: float, *, up_first: 
 
 
 def _dive(node: _Node, value: Floats, integers: int, cost: float, least_mw: float) -> _Node:
-    """Return the node with whole columns at their nearest number, and the smaller of each pair that has both shut.
+    """Return the node with whole columns rounded, and the smaller column of each undecided pair fixed to 0.
 
     Args:
         node: The node.
         value: Its LP's values of the branching columns.
         integers: How many of them must be whole.
         cost: The least cost that its LP allows.
-        least_mw: Less than this is no power.
+        least_mw: Powers below this count as 0.
     """
     low, high = node.low.copy(), node.high.copy()
     low[:integers] = high[:integers] = np.round(value[:integers])
@@ -156,7 +156,7 @@ def _with(node: _Node, place: int, low: float, high: float, cost: float) -> _Nod
 
 
 def _settled(node: _Node, value: Floats, integers: int) -> _Node:
-    """Return the node with its whole columns fixed and the idle one of each pair shut, so an LP finds it again."""
+    """Return the node with whole columns fixed and the idle column of each pair at 0, so an LP has this solution."""
     low, high = node.low.copy(), node.high.copy()
     low[:integers] = high[:integers] = np.round(value[:integers])
     pairs = (len(value) - integers) // 2

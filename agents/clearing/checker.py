@@ -21,7 +21,7 @@ _SAME_SHARE = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class SetpointVerdict:
-    """What of one setpoint may go out: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
+    """Verdict on one setpoint: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
 
     asset_id: str
     outcome: Outcome
@@ -41,8 +41,8 @@ def check(
 ) -> tuple[SetpointVerdict, ...]:
     """Return a verdict per setpoint, in the zone's order, unknown assets last.
 
-    Refused: not a number, no such asset, not available. Clamped: more than the asset can give over the interval, or
-    than the grid can take: no asset may make a breach of the import cap or the export cap worse.
+    Refused: not a number, unknown asset, not available. Clamped: more than the asset can deliver over the interval, or
+    a power that increases a breach of the import cap or the export cap.
 
     Args:
         zone: The zone with its assets and limits.
@@ -83,7 +83,7 @@ def check(
 
 
 def _keep_caps(zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float) -> None:
-    """Take back what draws power above the import cap, and what gives power below the export cap, in file order."""
+    """Reduce charging above the import cap and feed-in beyond the export cap, in file order."""
     same_mw = zone.served_scale.share(_SAME_SHARE)
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
     above = grid - zone.limits.import_cap_mw

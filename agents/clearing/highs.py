@@ -1,7 +1,7 @@
-"""HiGHS, solved cold: the same problem gives the same bits, whatever was solved before.
+"""HiGHS with cold starts: the same problem gives the same bits, independent of earlier solves.
 
-Optima are not unique, and a warm start keeps the vertex that history led to; so every solve starts from nothing, on one
-thread, without presolve (measured: half as long as with it at these sizes).
+Optima are not unique, and a warm start would keep the vertex of an earlier solve. Every solve therefore starts cold, on
+one thread, without presolve (measured: half the time at these sizes).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Matrix:
 
     @staticmethod
     def of(shape: tuple[int, int], row: Ints, column: Ints, value: Floats) -> Matrix:
-        """Return the matrix of ``(row, column, value)`` triples; a place may occur once.
+        """Return the matrix of ``(row, column, value)`` triples; each place occurs at most once.
 
         Args:
             shape: Rows and columns.
@@ -53,10 +53,10 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What one is in the numbers that HiGHS sees, of each column, each row and the cost; powers of two.
+    """Scaling units of columns, rows and cost for HiGHS; powers of two.
 
-    Tolerances of the solver are absolute. With units that grow with the site a home and a region are solved alike, and
-    powers of two change no bit of a number.
+    Tolerances of the solver are absolute. Units that grow with the site give a home and a region the same relative
+    accuracy; powers of two do not change the bits of a number.
     """
 
     column: Floats
@@ -78,7 +78,7 @@ class Units:
         )
 
     def answer(self, answer: Answer) -> Answer:
-        """Return an answer in these units as one of the program as it stands."""
+        """Convert an answer in these units into the units of the original program."""
         return replace(
             answer,
             value=None if answer.value is None else answer.value * self.column,
@@ -93,7 +93,7 @@ class Program:
     """Minimise ``cost x`` with ``row_low <= matrix x <= row_high``, ``low <= x <= high``.
 
     ``integer``: 1 for columns that must be whole; it is for ``agents.clearing.branch_and_bound``, HiGHS sees an LP.
-    ``units``: what HiGHS counts in, None: as it stands.
+    ``units``: scaling units for HiGHS, None: no scaling.
     """
 
     matrix: Matrix
@@ -108,10 +108,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What HiGHS found: ``status`` is ``optimal`` or says why not.
+    """Result of HiGHS: ``status`` is ``optimal`` or the reason why there is no optimum.
 
     ``value`` and ``reduced`` (by column), ``dual`` (by row, ``d objective / d rhs``) are None without a solution,
-    the prices (``dual``, ``reduced``) also where they were not asked for.
+    the prices (``dual``, ``reduced``) also if they were not requested.
     """
 
     status: str
@@ -123,7 +123,7 @@ class Answer:
 
 
 def solve_cold(program: Program, effort: Effort, *, priced: bool = True) -> Answer:
-    """Return the optimum of ``program`` without its integrality, computed from nothing.
+    """Return the optimum of ``program`` without integrality, from a cold start.
 
     Args:
         program: The program.
@@ -135,9 +135,9 @@ def solve_cold(program: Program, effort: Effort, *, priced: bool = True) -> Answ
 
 
 class Continued:
-    """One LP whose bounds change from solve to solve, each continuing from the one before; starts cold.
+    """One LP whose bounds change from solve to solve. It starts cold; each solve continues from the previous one.
 
-    A sequence repeats exactly. The solver is this object's own until ``close`` (or the end of its ``with`` block).
+    A sequence of solves is reproducible. The object owns its solver until ``close`` or the end of its ``with`` block.
     """
 
     def __init__(self, program: Program, effort: Effort) -> None:
@@ -156,17 +156,17 @@ class Continued:
         self.close()
 
     def close(self) -> None:
-        """Give the solver back; nothing may be solved afterwards."""
+        """Return the solver to the pool; no further solves are possible."""
         _idle.append(self._highs)
         del self._highs
 
     def run(self, *, priced: bool = True) -> Answer:
-        """Return the optimum with the bounds as they are."""
+        """Return the optimum with the current bounds."""
         self._highs.run()
         return self._answer(priced=priced)
 
     def solve(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Answer:
-        """Return the optimum with the bounds of ``columns`` replaced, its prices not read (see ``last``)."""
+        """Return the optimum with the bounds of ``columns`` replaced, without prices (see ``last``)."""
         self._run(columns, low, high)
         return self._answer(priced=False)
 
@@ -179,7 +179,7 @@ class Continued:
         return answer if self._units is None else self._units.answer(answer)
 
     def values(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Floats | None:
-        """Return the values by column of ``solve`` alone, None without an optimum: reading prices takes its time."""
+        """Return only the column values of ``solve``, None without an optimum; this saves reading the prices."""
         self._run(columns, low, high)
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None

@@ -11,7 +11,7 @@ from vpp.numerics.arrays import Floats
 
 
 def worst_excess(problem: ClearingProblem) -> Floats:
-    """Return the MW (N,) by which net load passes the import cap in the worst node of its error, at least 0."""
+    """Return the MW (N,) by which net load exceeds the import cap in the worst node of its error, at least 0."""
     worst = problem.level_sd_mw * float(deviations(LEVEL_NODES)[-1])
     worst[0] = problem.cap_margin_mw
     return np.maximum(problem.net_mw + worst - problem.zone.limits.import_cap_mw, 0.0)
@@ -28,14 +28,14 @@ def curtailable_power(problem: ClearingProblem) -> Floats:
 
 
 def binding_values(problem: ClearingProblem, steps: int | None = None) -> Floats:
-    """Return the power that will be delivered whatever is planned, shape (A, N), NaN where the plan is free.
+    """Return the power that is fixed before the plan, shape (A, N), NaN where the plan is free.
 
-    Only the unbroken run of fixed values from h = 0 binds, within physical limits; an asset that is not available
-    gives nothing after it.
+    Only the contiguous fixed values from h = 0 are binding, within physical limits; an unavailable asset has 0 after
+    them.
 
     Args:
         problem: The decision.
-        steps: Of only so many steps, N of them; None: of all.
+        steps: Number of steps N; None: all.
     """
     values = np.full((len(problem.assets), problem.steps if steps is None else steps), np.nan)
     for i, asset in enumerate(problem.assets):

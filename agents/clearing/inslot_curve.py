@@ -1,7 +1,7 @@
 """The in-slot curve of a battery's setpoint: measured net load of the slot to battery power.
 
-Peakers are published ahead; what net load turns out to be inside the slot is left to the batteries. Solving the second
-pass beforehand for a few net loads lets a device interpolate, with no solver in the loop.
+Peakers are fixed before the slot; batteries respond to the actual net load within the slot. The second pass is solved
+beforehand for a few net loads, so a device interpolates between them and needs no solver.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def curve(problem: ClearingProblem, plan: Plan) -> list[tuple[float, dict[str, f
 
 
 def follow(plan: Plan, row: int, net_mw: float) -> float:
-    """Return the power (MW) of a battery at a seen net load: interpolated, flat outside; the plan without a curve."""
+    """Return the power (MW) of a battery at a measured net load: interpolated, constant outside; else the plan."""
     if len(plan.curve_net_mw) == 0:
         return float(plan.power_mw[row, 0])
     return float(np.interp(net_mw, plan.curve_net_mw, plan.curve_mw[row]))
@@ -110,8 +110,8 @@ def _free_batteries(problem: ClearingProblem) -> list[int]:
 def share_out(problem: ClearingProblem, total_mw: float) -> Floats:
     """Return ``total_mw`` shared among the batteries, shape (A,), 0 elsewhere.
 
-    In proportion to what each can give (discharge) or take (charge) over the slot within its band, so states of
-    charge draw together and no limit is passed.
+    Shares are proportional to the power that each battery can discharge or charge over the slot within its band, so
+    states of charge converge and no limit is exceeded.
     """
     shares = np.zeros(len(problem.assets))
     hours = float(problem.step_h[0])

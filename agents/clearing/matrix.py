@@ -1,8 +1,8 @@
-"""The sparse matrix of the look-ahead dispatch: which columns and rows a fleet's problem has.
+"""The sparse matrix of the look-ahead dispatch: columns and rows of a fleet's problem.
 
-Each asset type adds its block (``agents.assets.contract``); grid power, its penalties, orders and the plan published
-before join the blocks. The matrix depends on the fleet, the steps and a few switches alone, so it is built once and
-kept; costs, bounds and right-hand sides are filled in by ``agents.clearing.program``.
+Each asset type adds its block (``agents.assets.contract``); grid power, its penalties, orders and the previously
+published plan are added to the blocks. The matrix depends only on the fleet, the steps and a few switches, so it is
+built once and cached; ``agents.clearing.program`` fills in costs, bounds and right-hand sides.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from vpp.numerics.arrays import Bools, Floats, Ints
 class Form:
     """Key of a matrix.
 
-    ``blocks``: kind of asset, and what of each asset of that kind the matrix depends on. ``ramp_down`` to
-    ``level_up``: pieces of the penalty curves (``penalties.Hinges``). ``orders``: bands or targets are wanted.
-    ``churns``: the plan before has a price.
+    ``blocks``: kind of asset, and the parameters of each asset of this kind that the matrix depends on. ``ramp_down``
+    to ``level_up``: pieces of the penalty curves (``penalties.Hinges``). ``orders``: there are bands or targets.
+    ``churns``: deviations from the previous plan have a price.
     """
 
     blocks: tuple[tuple[str, tuple[Hashable, ...]], ...]
@@ -40,13 +40,13 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class MatrixLayout:
-    """Places of columns and rows, by name, and the matrix; names of a switch that is off are missing.
+    """Indices of columns and rows, by name, and the matrix; names of a switch that is off are missing.
 
     Columns besides those of the asset types: ``grid`` (N,), ``ramp`` and ``level`` pieces (N, pieces),
     ``below_band above_band`` (A, N), ``soc_below soc_above`` (B, N), ``plan_up plan_down`` (M, N).
     Rows: ``balance ramp level`` (N,), ``band`` (A, N), ``soc_target`` (B, N), ``plan`` (M, N).
     A: all assets in the order of the types; B: those with a SoC target; M: those that keep to the plan.
-    ``power_columns``, ``power_rows``: bool by column and row, whether it is a power or energy and no pure number.
+    ``power_columns``, ``power_rows``: bool by column and row, True for a power or energy, False for a pure number.
     """
 
     matrix: Matrix

@@ -1,8 +1,8 @@
 """Expected penalties of ramps and grid levels: error nodes and the convex curves that they make.
 
-With an error of known spread a limit costs something before it is reached. The spread is turned into a few equally
-likely deviations (nodes); the expected cost of a ramp or a level is then a sum of hinges, which is one convex,
-piecewise linear curve.
+With an uncertain net load, a limit has an expected cost before it is reached. The spread of the error is replaced by a
+few equally likely deviations (nodes). The expected cost of a ramp or a level is then a sum of hinges, which is one
+convex, piecewise linear curve.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def student_t4(probability: float) -> float:
 def deviations(count: int) -> Floats:
     """Return ``count`` equally likely deviations of unit spread: t4 quantiles at ``(j + 0.5) / count`` over sqrt(2).
 
-    The array is shared and cannot be written to.
+    The array is shared and read-only.
     """
     points = np.array([student_t4((j + 0.5) / count) for j in range(count)]) / math.sqrt(2.0)
     points.setflags(write=False)
@@ -108,8 +108,8 @@ class Hinges:
 def ramp_hinges(problem: ClearingProblem, nodes: int = RAMP_NODES) -> Hinges:
     """Return the expected ramp penalty on ``grid[h] - grid[h-1]``, service factor included, money per MW.
 
-    The limit per slot is stretched to the distance of the steps' centres; a longer step counts as its slots' equal
-    ramps. Only the middle node counts at h = 0, where nothing is left to learn; without a last grid power, none.
+    The limit per slot is scaled to the distance of the steps' centres; a longer step counts as equal ramps of its
+    slots. At h = 0, where the net load is known best, only the middle node counts; without a last grid power, no node.
     """
     zone = problem.zone
     slot_h = zone.step.hours

@@ -1,4 +1,4 @@
-"""Expected cost of a plan by item, computed from its powers and not from the solver's objective."""
+"""Expected cost of a plan by item, computed from its powers instead of the solver's objective."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def grid_power(problem: ClearingProblem, power_mw: Floats) -> Floats:
 def plan_costs(problem: ClearingProblem, power_mw: Floats, running: Bools, soc: Floats) -> dict[str, float]:
     """Return expected cost items in real money (no service factor): cost positive, income negative.
 
-    ``energy``: power bought less power sold by all assets, at the price that each is weighed at; ``stored``: minus the
-    worth of energy left in stores; ``ramp``, ``cap``: expected penalties; the others are the asset types' own.
+    ``energy``: power bought minus power sold by all assets, at the price of each asset; ``stored``: minus the value of
+    energy left in stores; ``ramp``, ``cap``: expected penalties; further items are those of the asset types.
 
     Args:
         problem: The decision.
@@ -48,6 +48,6 @@ def plan_costs(problem: ClearingProblem, power_mw: Floats, running: Bools, soc: 
 
 
 def choice_cost(problem: ClearingProblem, costs: dict[str, float]) -> float:
-    """Return the cost in the choice's own terms: ramp and cap items times the service factor."""
+    """Return the cost as weighted in the optimisation: ramp and cap items times the service factor."""
     served = costs["ramp"] + costs["cap"]
     return sum(costs.values()) + (problem.service_factor - 1.0) * served

@@ -1,4 +1,4 @@
-"""Reasons of a plan: which limits bind and what they are worth."""
+"""Reasons of a plan: binding limits and their value."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
 
 
 def say_binding(problem: ClearingProblem, plan: Plan) -> str:
-    """Return what ruled the first slot, in one line: limits, then each store's water value against the price."""
+    """Return the reasons of the first slot in one line: limits, then each store's water value against the price."""
     clauses = [_say_limit(problem, b) for b in plan.bindings if b.step == 0]
     clauses += [say_asset(problem, plan, i) for i in rows_where(problem.zone, lambda kind, _: kind.water_row)]
     later = [b for b in plan.bindings if b.step > 0 and b.kind in {"cap", "export_cap", "ramp"}]
@@ -71,7 +71,7 @@ def say_binding(problem: ClearingProblem, plan: Plan) -> str:
 
 
 def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
-    """Return why one asset does what it does in the first slot: what a MW is worth there against what it costs."""
+    """Return the reason of one asset's power in the first slot: the value of a MW against its cost."""
     asset = problem.assets[row]
     if not problem.state.available[row]:
         return f"{asset.asset_id} cannot be reached; it may still deliver {power_text(float(plan.power_mw[row, 0]))}"

@@ -84,7 +84,7 @@ def _seen_at(problem: ClearingProblem, price_per_mwh: float) -> ClearingProblem:
 
 
 def _believed(bid: TraderBid, price_per_mwh: Floats) -> Floats:
-    """Return expected prices with the spread that the trader took out of them because it must fix its power.
+    """Return expected prices with the spread that the trader removed because it must fix its power.
 
     Who may wait for the price need not: ``mean + (price - mean) / trust``.
     """

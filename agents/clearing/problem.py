@@ -28,7 +28,7 @@ from vpp.numerics.arrays import Bools, Floats, Ints
 class Bands:
     """What orders and circumstances say of the assets' power.
 
-    ``min_mw``, ``max_mw``: shape (A, N), wanted by orders; soft at ``order_price_per_mwh``; -inf and inf where none is.
+    ``min_mw``, ``max_mw``: shape (A, N), wanted by orders; soft at ``order_price_per_mwh``; -inf and inf if none is.
     ``fixed_mw``: shape (A, N), what will be delivered whatever is planned (a hold, an unreachable asset that may still
     be running, the peaker's published setpoint); NaN = free. Only values in an unbroken run from h = 0 are binding.
     ``soc_target``: shape (A,), SoC (0-1) wanted at the end of step ``soc_target_step``; NaN = none; soft.
@@ -74,7 +74,7 @@ class ClearingProblem(Horizon):
     that will be seen before each step is decided (read by the stochastic programme). All shape (N,).
     ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only); it is not
     in the plan's cost items. ``cap_margin_mw``, ``ramp_margin_mw``: tighter limits at h = 0 for an inner loop.
-    ``reference_mw``: shape (A, N), the plan published before, NaN where none; each MWh of departure costs
+    ``reference_mw``: shape (A, N), the plan published before, NaN if none; each MWh of departure costs
     ``churn_price_per_mwh``.
     """
 
@@ -114,7 +114,7 @@ class ClearingProblem(Horizon):
 
 
 def unit_mw(zone: Zone) -> float:
-    """Return a hundredth of what the zone serves, MW, as the nearest power of two: such a unit changes no bit."""
+    """Return a hundredth of the served power, MW, as the nearest power of two, which does not change bits as a unit."""
     return float(2.0 ** round(math.log2(zone.share.served_mw / 100.0)))
 
 
@@ -268,12 +268,12 @@ class Plan:
     """The cleared plan.
 
     ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
-    each step, NaN where the asset has no store. ``running``: shape (A, N), True while a generator runs.
+    each step, NaN if the asset has no store. ``running``: shape (A, N), True while a generator runs.
     ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected
     cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``,
     and what asset types add), stored energy negative.
-    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0, NaN where the asset has no store.
-    ``power_price_per_mwh``: shape (N,), worth of one MW more from the plant over step h, per MWh, all limits counted.
+    ``water_value_per_mwh``: shape (A,), value of one more MWh in store at h = 0, NaN if the asset has no store.
+    ``power_price_per_mwh``: shape (N,), value of one MW more from the plant over step h, per MWh, with all limits.
     ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
     ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
     ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts. ``engine``: what made the plan.
@@ -318,7 +318,7 @@ class Plan:
 
 
 def seen(problem: ClearingProblem, plan: Plan, seen_net_mw: float) -> ClearingProblem:
-    """Return the second pass: net load moved to what was seen in slot 0, what is published ahead fixed as planned.
+    """Return the problem of the second pass: measured net load in slot 0, and assets fixed before the slot as planned.
 
     ``net[h] += carry[h] * (seen - net[0])`` with ``carry[0] = 1``.
 

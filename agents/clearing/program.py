@@ -75,7 +75,7 @@ class AssetRows:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One filled-in program with what is needed to read its solution."""
+    """One filled-in program with the indices for reading its solution."""
 
     program: Program
     layout: MatrixLayout
@@ -210,7 +210,7 @@ def _fill_grid(values: Coefficients, problem: ClearingProblem, ramp: Hinges, lev
 
 
 def _fill_orders(values: Coefficients, problem: ClearingProblem, rows: AssetRows) -> None:
-    """Bands and targets of orders, soft: what is out of reach is missed by as little as can be."""
+    """Write bands and targets of orders as soft limits: an unreachable one is missed by as little as possible."""
     row, column, places = values.row, values.column, rows.all
     limits = problem.zone.limits
     order_price = (

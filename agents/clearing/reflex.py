@@ -19,7 +19,7 @@ def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
     """Return the plan of the reflex ``limits``: stores move only as far as the limits ask, the rest by its own reflex.
 
     Step by step, stores in file order take what lies beyond the ramp limit and the caps, within their power and SoC;
-    loads are shed for what is left above the cap. No prices, no look-ahead, no solver.
+    loads are shed for the remaining power above the cap. It uses no prices, no look-ahead and no solver.
     """
     fixed = binding_values(problem)
     power, soc = np.where(np.isnan(fixed), 0.0, fixed), np.full_like(fixed, np.nan)

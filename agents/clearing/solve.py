@@ -53,7 +53,7 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
     Args:
         problem: The decision.
         model: Its program and where what stands in it.
-        program: The LP that was solved: ``model``'s with what a search fixed.
+        program: The solved LP: that of ``model`` with the columns fixed by the search.
         answer: The solution, with duals.
         engine: Name of what solved it.
     """
@@ -119,7 +119,8 @@ def _running(problem: ClearingProblem, model: Model, value: Floats, power: Float
 def what_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Plan:
     """Return the best plan with the first slot's power of some assets forced ("why not discharge 5 MW now?").
 
-    Compare its ``objective`` and ``costs`` with the plan's own. What physics forbids is clipped, and a note says so.
+    Compare its ``objective`` and ``costs`` with those of the plan. Powers beyond physical limits are clipped with a
+    note.
 
     Args:
         problem: The decision as it was solved.
@@ -161,7 +162,7 @@ def committed(problem: ClearingProblem, plan: Plan) -> Plan:
 def committed_powers(problem: ClearingProblem, plan: Plan) -> Floats | None:
     """Return each asset's power at h = 0 of ``committed``, shape (A,), without the words and prices of its plan.
 
-    None where the solver gives none.
+    None if the solver gives none.
     """
     model = build(problem, running=plan.running)
     value = _unpriced(problem, model).value

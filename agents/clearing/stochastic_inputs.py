@@ -32,9 +32,9 @@ class GridLevel(NamedTuple):
 class FirstSlot(NamedTuple):
     """What a first action is weighed with.
 
-    ``hours``: length of the slot. ``price_per_mwh``: what the battery trades at. ``generator_price_per_mwh``: net cost
-    of the generator's energy. ``ramp_limit_mw`` and ``ramp_price_per_mw`` beyond it. ``level``: limits of grid power.
-    ``shed_mw``, ``shed_price_per_mwh``: emergency shedding. ``energy_mwh``: energy in store at the start.
+    ``hours``: length of the slot. ``price_per_mwh``: price of the battery's trades. ``generator_price_per_mwh``: net
+    cost of the generator's energy. ``ramp_limit_mw`` and ``ramp_price_per_mw`` beyond it. ``level``: limits of grid
+    power. ``shed_mw``, ``shed_price_per_mwh``: emergency shedding. ``energy_mwh``: energy in store at the start.
     """
 
     hours: float
@@ -49,7 +49,7 @@ class FirstSlot(NamedTuple):
 
 
 class Ramps(NamedTuple):
-    """Ramp limits (N,) and what a MW beyond costs; deviations of the ramp (N, J) and the price node (J,) of each."""
+    """Ramp limits (N,) and the cost of a MW beyond; deviations of the ramp (N, J) and the price node (J,) of each."""
 
     limit_mw: Floats
     price_per_mw: float
@@ -60,7 +60,7 @@ class Ramps(NamedTuple):
 class Course(NamedTuple):
     """What is expected, shape (N,) each unless noted.
 
-    ``net_mw``: net load. ``hours``: length of steps. ``price_per_mwh``: what the battery trades at.
+    ``net_mw``: net load. ``hours``: length of steps. ``price_per_mwh``: price of the battery's trades.
     ``price_deviation_per_mwh``: (N, K); where the last one is 0, the first serves all ramps.
     ``generator_price_per_mwh``: net cost of the generator's energy. ``level_deviation_mw``: equally likely deviations
     of the level (N, K). ``shed_mw``, ``shed_price_per_mwh``: emergency shedding.

@@ -40,7 +40,7 @@ GENERATION_CHOICES = 17
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """A solved programme: what the first action is weighed with.
+    """A solved programme, with which the first action is chosen.
 
     ``row``, ``generator_row``: places of the battery and the generator (None: there is none). ``value``: expected cost
     after h = 0 by energy and plant power (E, Q), money.
@@ -155,7 +155,7 @@ def induce(problem: ClearingProblem) -> Programme:
 
 
 def _course(problem: ClearingProblem, generator: Generator | None) -> Course:
-    """Return what is expected; shedding at its mean net price."""
+    """Return the expected course of the horizon; shedding at its mean net price."""
     loads = [s for a in problem.assets if (s := type_of(a).shedding(a)) is not None]
     total = sum(load.capacity_mw for load in loads)
     cost = sum(load.capacity_mw * load.cost_per_mwh for load in loads) / total if total else 0.0
@@ -203,7 +203,7 @@ def _level(problem: ClearingProblem) -> GridLevel:
 
 
 def _terminal(problem: ClearingProblem, store: StorageParameters, energy: Floats) -> Floats:
-    """Return the worth of energy left, on the energy grid."""
+    """Return the value of energy left at the end, on the energy grid."""
     widths = problem.stored_width * (store.soc_max - store.soc_min) * store.energy_mwh
     edges = store.soc_min * store.energy_mwh + np.concatenate([[0.0], np.cumsum(widths)])
     worth = np.concatenate([[0.0], np.cumsum(widths * problem.stored_value_per_mwh)])
@@ -257,7 +257,7 @@ def best_power(programme: Programme, generation_mw: float, offset_mw: float) -> 
 
 @dataclass(frozen=True, slots=True)
 class ActionCurve:
-    """Points at which a first action is asked for, shape (P,) each.
+    """Points at which a first action is evaluated, shape (P,) each.
 
     ``places``: -1 at the first end, 0 at the programme itself, 1 at the last end. ``offsets_mw``: how far net load is
     off its expectation. ``prices_per_mwh``: price of the slot decided. ``first``, ``last``: values after the slot at
@@ -294,7 +294,7 @@ def best_powers(programme: Programme, generation_mw: float, curve: ActionCurve) 
 
 
 def water_value(programme: Programme, soc: float, plant_mw: float) -> float:
-    """Return the worth of one more MWh after h = 0: the value table's slope around the state, money per MWh."""
+    """Return the value of one more MWh after h = 0: the slope of the value table at the state, money per MWh."""
     energy, power = programme.grids.energy_mwh, programme.grids.power_mw
     de, dq = float(energy[1] - energy[0]), float(power[1] - power[0])
     place = min(max((soc * programme.store.energy_mwh - energy[0]) / de, 0.5), len(energy) - 1.5)

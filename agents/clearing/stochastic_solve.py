@@ -91,7 +91,7 @@ def _plan(programme: Programme, generation: float, power: float) -> Plan:
 
 
 def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return what each alternative first action would cost more than the plan, in the terms that the plan was made in.
+    """Return the extra cost of each alternative first action over the plan, as weighted in the optimisation.
 
     A plan of the programme is compared by the programme's values, where an action moves only its battery and generator
     (what physics forbids is clipped); any other by the LP's objective (``cost_if``).
