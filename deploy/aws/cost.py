@@ -44,14 +44,47 @@ class CostItem:
         return self.quantity * self.price
 
 
-def quantities(options: AwsOptions, *, broker_nodes: int, written_gb: float) -> dict[str, tuple[float, str]]:
+@dataclass(frozen=True, slots=True)
+class InferenceLoad:
+    """What the Lambda function answers in a month.
+
+    A request is counted per row: while slots are rare, Lambda has no more to put into one.
+
+    Attributes:
+        rows: Feature rows, one per zone and slot.
+        row_ms: Run time of the function per row (ms), of `make bench ARGS="-k inference"`.
+    """
+
+    rows: float = 0.0
+    row_ms: float = 0.0
+
+
+def inference_load(zones: int, step_min: float, row_ms: float) -> InferenceLoad:
+    """Return the load of ``zones`` with slots of ``step_min`` minutes.
+
+    Raises:
+        ConfigError: A number is not above 0.
+    """
+    if not min(zones, step_min, row_ms) > 0:
+        raise ConfigError(
+            f"{zones} zones, a step of {step_min:g} min, {row_ms:g} ms a row: all three must be above 0",
+            hint="check --remote-zones, --step-min and --row-ms",
+        )
+    return InferenceLoad(zones * HOURS * 60 / step_min, row_ms)
+
+
+def quantities(
+    options: AwsOptions, *, broker_nodes: int, written_gb: float, inference: InferenceLoad | None = None
+) -> dict[str, tuple[float, str]]:
     """Return the quantity and unit of each item by the key of its price.
 
     Args:
         options: Sizes of the deployment.
         broker_nodes: Brokers of the cluster.
         written_gb: Data that producers write in a month (GB), before replication.
+        inference: What the function of ``inference=remote`` answers; None without it. Its poller runs all month.
     """
+    load = inference or InferenceLoad()
     tasks = len(INPUT_OF) * options.workers + 1
     # Fargate includes 20 GiB of disk.
     extra_gib = options.state_gib - 20
@@ -65,6 +98,9 @@ def quantities(options: AwsOptions, *, broker_nodes: int, written_gb: float) -> 
         "influx_storage_gib_month": (float(options.influx_storage_gib), "GiB"),
         "nat_gateway_hour": (HOURS, "h"),
         "grafana_editor_month": (1.0, "editor"),
+        "lambda_million_requests": (load.rows / 1e6, "million"),
+        "lambda_gib_second": (load.rows * load.row_ms / 1000 * options.inference_memory_mib / 1024, "GiB s"),
+        "lambda_poller_unit_hour": (HOURS if inference else 0.0, "unit h"),
     }
 
 
@@ -92,11 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="replicas of each stateful step")
     parser.add_argument("--broker-nodes", type=int, default=3, help="brokers of the cluster")
     parser.add_argument("--written-gb", type=float, default=0.0, help="data written by producers in a month (GB)")
+    parser.add_argument("--remote-zones", type=int, default=0, help="zones with inference=remote; 0: none")
+    parser.add_argument("--step-min", type=float, default=30.0, help="slot length of these zones (min)")
+    parser.add_argument("--row-ms", type=float, default=10.0, help="run time of the function per row (ms)")
     args = parser.parse_args(arguments)
     try:
         prices = json.loads(args.prices.read_text(encoding="utf-8"))
         options = AwsOptions(image=_IMAGE, alarm_email=_MAIL, workers=args.workers)
-        amounts = quantities(options, broker_nodes=args.broker_nodes, written_gb=args.written_gb)
+        inference = inference_load(args.remote_zones, args.step_min, args.row_ms) if args.remote_zones else None
+        amounts = quantities(options, broker_nodes=args.broker_nodes, written_gb=args.written_gb, inference=inference)
         sheet = cost_sheet(amounts, prices)
     except (OSError, ValueError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")

@@ -49,6 +49,25 @@ def test_cost_is_the_sum_of_quantities_times_prices() -> None:
     assert sheet["msk_written_gb"] == 10.0
 
 
+def test_remote_inference_costs_its_rows_and_its_poller() -> None:
+    load = cost.InferenceLoad(rows=2e6, row_ms=5.0)
+    amounts = cost.quantities(OPTIONS, broker_nodes=3, written_gb=0.0, inference=load)
+    assert amounts["lambda_million_requests"][0] == 2.0
+    assert amounts["lambda_gib_second"][0] == pytest.approx(2e6 * 0.005 * OPTIONS.inference_memory_mib / 1024)
+    assert amounts["lambda_poller_unit_hour"][0] == 730
+    without = cost.quantities(OPTIONS, broker_nodes=3, written_gb=0.0)
+    assert [without[name][0] for name in without if name.startswith("lambda_")] == [0.0, 0.0, 0.0]
+
+
+def test_zones_and_their_step_make_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    prices = ROOT / "deploy" / "aws" / "prices.example.json"
+    assert cost.main(["--prices", str(prices), "--remote-zones", "1000", "--step-min", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (requests,) = (line.split() for line in lines if line.startswith("lambda_million_requests"))
+    assert requests[1] == "9"  # 1,000 zones x 8,760 slots of 5 minutes in 730 hours
+    assert cost.main(["--prices", str(prices), "--remote-zones", "1", "--step-min", "0"]) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
