@@ -8,7 +8,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill drills drills-kafka fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
+.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill drills drills-kafka test-image fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ drills: $(STAMP) ## Stage the faults that need Python alone (ARGS="-k disk_full"
 
 drills-kafka: $(STAMP) ## Stage the faults that need Kafka and InfluxDB, a cluster of three nodes too; the report is dist/drills.md
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh drills $(ARGS)
+
+test-image: $(STAMP) ## Build the container image of Debian's packages and run the compose file's workers from it (20 min, root)
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/image/image.sh
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh image $(ARGS)
 
 fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (hours)
 	VPP_TEST_FUZZ_RECORDS=1000000 $(BIN)/python -m pytest -s tests/stream/test_hostile_records.py $(ARGS)

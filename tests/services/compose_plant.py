@@ -51,6 +51,19 @@ class Plant:
 
     def environment(self, service: str) -> dict[str, str]:
         """What compose gives the service, with the addresses of the test's services and a folder of its own."""
+        own = {
+            "VPP_DATA_DIR": str(self.folder),
+            "VPP_INFLUX__TOKEN_FILE": str(self.folder / "tokens" / "storage" / "token"),
+        }
+        outside = {
+            name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "NUMBA_CACHE_DIR") if name in os.environ
+        }
+        composed = self.composed_environment(service)
+        composed |= {name: value for name, value in own.items() if name in composed}
+        return outside | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | composed
+
+    def composed_environment(self, service: str) -> dict[str, str]:
+        """What compose gives the service, with the addresses of the test's services."""
         secrets = dict.fromkeys(SECRETS, self.influx.token) | {
             "VPP_APPROVAL_KEY": APPROVAL_KEY,
             "VPP_SIGNING__KEY": SIGNING_KEY,
@@ -58,20 +71,18 @@ class Plant:
         given = read_example() | secrets | {"VPP_RUN": self.run}
         result: dict[str, str] = filled(SERVICES[service]["environment"], given)
         moved = {
-            "VPP_DATA_DIR": str(self.folder),
             "VPP_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
             "VPP_INFLUX__URL": self.influx.url,
             "VPP_INFLUX__ORG": self.influx.org,
             "VPP_INFLUX__BUCKET": self.influx.bucket,
-            "VPP_INFLUX__TOKEN_FILE": str(self.folder / "tokens" / "storage" / "token"),
             "VPP_METRICS__HOST": "127.0.0.1",
             "VPP_METRICS__PORT": str(self.ports.get(service, 0)),
         }
-        result |= {name: value for name, value in moved.items() if name in result}
-        outside = {
-            name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "NUMBA_CACHE_DIR") if name in os.environ
-        }
-        return outside | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | result | self.login(service)
+        return result | {name: value for name, value in moved.items() if name in result} | self.login(service)
+
+    def make_tokens(self) -> None:
+        """Make the token of each service that reads or writes the database."""
+        write_tokens(self.influx_settings(), self.folder / "tokens")
 
     def start(self, service: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the command of a compose service in an empty folder."""
@@ -84,6 +95,12 @@ class Plant:
                 stdout=log,
                 stderr=log,
             )
+
+    def end(self, service: str, process: subprocess.Popen[bytes]) -> None:
+        """Leave nothing of the service running."""
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
 
     def logs(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text(errors="replace")
@@ -130,18 +147,27 @@ def wait_for_the_end(plant: Plant, seconds: float = 180) -> None:
 
 
 @contextmanager
-def running(plant: Plant, *source_arguments: str) -> Iterator[Plant]:
-    """Start every worker, let the simulator send what the arguments say, and leave nothing running."""
+def running(
+    plant: Plant, *source_arguments: str, wait_s: float = 120, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[Plant]:
+    """Start every worker, let the simulator send what the arguments say, and leave nothing running.
+
+    Args:
+        plant: The workers.
+        source_arguments: What the simulator shall send.
+        wait_s: Within how many seconds it must end.
+        meanwhile: Called while it sends.
+    """
     source = None
     try:
-        write_tokens(plant.influx_settings(), plant.folder / "tokens")
+        plant.make_tokens()
         for name in TOPOLOGIES:
             plant.workers[name] = plant.start(name)
         source = plant.start("simulate", *source_arguments)
-        assert source.wait(120) == 0, plant.logs("simulate")
+        meanwhile()
+        assert source.wait(wait_s) == 0, plant.logs("simulate")
         yield plant
     finally:
-        for process in (source, *plant.workers.values()):
-            if process is not None and process.poll() is None:
-                process.kill()
-                process.wait(30)
+        for name, process in [("simulate", source), *plant.workers.items()]:
+            if process is not None:
+                plant.end(name, process)

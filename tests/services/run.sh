@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests on a real Kafka and a real InfluxDB; arguments go to pytest. "drills" as the first one: only the drills.
+# Runs the tests on a real Kafka and a real InfluxDB; arguments go to pytest. "drills" as the first one: only the drills;
+# "image": only those of the container image, which tests/image/image.sh has built.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,6 +41,11 @@ STATUS=0
 if [ "${1:-}" = drills ]; then
   shift
   "$PYTHON" -m pytest --timeout 1800 -p tests.drill_report -m "drill and services" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
+  exit "$STATUS"
+fi
+if [ "${1:-}" = image ]; then
+  shift
+  "$PYTHON" -m pytest -s --timeout 1800 tests/image ${1+"$@"} || STATUS=$?
   exit "$STATUS"
 fi
 # Tests that take the services down come last and alone. Pytest's 5: the arguments name none of a pass.
