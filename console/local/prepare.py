@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.assets.registry import type_of
-from console.local.run_history import go_on, keep_under_another_name
+from console.local.run_history import continue_run, keep_under_another_name
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.sources.feed import SIMULATED_HISTORY, Feed
@@ -82,18 +82,18 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         former_name = keep_under_another_name(settings)
         if former_name is not None:
             say(f"the run so far is kept as {former_name}; see vpp runs list")
-    place = go_on(options, feed, settings, now)
+    continuation = continue_run(options, feed, settings, now)
     module = f"topologies.{options.kind}"
     names = tuple(sorted(feed.zones))
-    if place.finished:
-        return Prepared(settings, names, (), options, place.last, finished=True)
-    if place.options.start != options.start and not isinstance(feed, LiveFeed):
-        feed = open_source(place.options, settings, now=now)
-    options = place.options
+    if continuation.finished:
+        return Prepared(settings, names, (), options, continuation.last, finished=True)
+    if continuation.options.start != options.start and not isinstance(feed, LiveFeed):
+        feed = open_source(continuation.options, settings, now=now)
+    options = continuation.options
     zones = dict(feed.zones)
-    if place.last is not None:
-        say(f"run {run_label(settings.run)} continues after {iso(place.last)}; --fresh starts again")
-        zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
+    if continuation.last is not None:
+        say(f"run {run_label(settings.run)} continues after {iso(continuation.last)}; --fresh starts again")
+        zones = {name: _resumed(zone, settings, continuation.last) for name, zone in feed.zones.items()}
     start_path = start_fleet_path(settings)
     for path in (start_path, fleet_path(settings)):
         write_fleet(path, zones.values())
@@ -102,7 +102,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():
             _model(feed, zone, start, options, fitted, say)
-    return Prepared(fitted, names, (module, *options.arguments()), options, place.last)
+    return Prepared(fitted, names, (module, *options.arguments()), options, continuation.last)
 
 
 def _deadlines(settings: Settings, feed: Feed) -> LiveSettings:

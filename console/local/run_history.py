@@ -63,7 +63,7 @@ class Continuation:
     finished: bool = False
 
 
-def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime) -> Continuation:
+def continue_run(options: SourceOptions, feed: Feed, settings: Settings, now: datetime) -> Continuation:
     """Return where a start with these options continues, and record it.
 
     Args:
@@ -75,61 +75,81 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     Raises:
         RefusedError: The run holds another source or other zones, or has decided the asked slots already.
     """
-    zones = tuple(sorted(feed.zones))
-    source = source_label(options)
-    origin = first_slot(options, now) or (_with_warm_up(feed, options) if options.catch_up else feed.first)
-    weeks = _weeks_to_now(options, origin, now)
-    fresh = RunRecord(
-        source=source,
-        zones=zones,
-        asked_start=options.start,
-        start=origin,
-        shift_weeks=weeks,
-        began_at=now,
-        refit_from=origin,
-    )
+    fresh = _first_record(options, feed, now)
     path = record_path(settings)
     record = read_record(path)
+    is_same = record is not None and (record.source, record.zones) == (fresh.source, fresh.zones)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
         # The source's own checkpoint says where it continues, as long as it is asked for the same again.
-        if (
-            (options.catch_up or options.live)
-            and record is not None
-            and (record.source, record.zones) == (source, zones)
-        ):
+        if record is not None and is_same and (options.catch_up or options.live):
             return Continuation(_placed(options, record.start, record.shift_weeks))
         _write(path, fresh)
-        return Continuation(_placed(options, origin, weeks))
+        return Continuation(_placed(options, fresh.start, fresh.shift_weeks))
     with open_store(settings, read_only=True) as store:
-        last = last_settled(store, zones)
+        last = last_settled(store, fresh.zones)
         stored = last or last_settled(store)
     if stored is None:
         _write(path, fresh)
-        return Continuation(_placed(options, origin, weeks))
-    if record is None or last is None or (record.source, record.zones) != (source, zones):
-        contents = (
-            "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
-        )
-        raise RefusedError(
-            f"run {run_label(settings.run)} in {settings.data_dir} holds {contents}, up to {iso(stored)}; "
-            f"this start is {source}, zones {', '.join(zones)}",
-            hint="start another run with --run NAME, or keep this one under another name and start again with --fresh",
-        )
-    shift = timedelta(weeks=record.shift_weeks)
-    following = last + timedelta(minutes=feed.step_min) - shift
-    if options.start is not None and options.start != record.asked_start:
-        if options.start < following:
-            raise RefusedError(
-                f"run {run_label(settings.run)} is settled up to {iso(last)}",
-                hint="leave --from out to continue; or --run NAME, or --fresh",
-            )
-        following = options.start
+        return Continuation(_placed(options, fresh.start, fresh.shift_weeks))
+    if record is None or last is None or not is_same:
+        raise _other_source(settings, record, fresh, stored)
+    start = _start_after(last, options, record, feed.step_min, settings)
     end = options.end or _end(feed)
-    if end is not None and following >= end:
+    if end is not None and start >= end:
         return Continuation(options, last, finished=True)
-    _write(path, msgspec.structs.replace(record, start=following, began_at=now))
-    options = replace(options, start=following, refit_from=record.refit_from)
-    return Continuation(_placed(options, following, record.shift_weeks), last)
+    _write(path, msgspec.structs.replace(record, start=start, began_at=now))
+    options = replace(options, start=start, refit_from=record.refit_from)
+    return Continuation(_placed(options, start, record.shift_weeks), last)
+
+
+def _first_record(options: SourceOptions, feed: Feed, now: datetime) -> RunRecord:
+    """Return the record of a run that starts with these options."""
+    start = first_slot(options, now) or (_with_warm_up(feed, options) if options.catch_up else feed.first)
+    return RunRecord(
+        source=source_label(options),
+        zones=tuple(sorted(feed.zones)),
+        asked_start=options.start,
+        start=start,
+        shift_weeks=_weeks_to_now(options, start, now),
+        began_at=now,
+        refit_from=start,
+    )
+
+
+def _other_source(settings: Settings, record: RunRecord | None, asked: RunRecord, stored: datetime) -> RefusedError:
+    """Return the refusal of a start whose source or zones are not those of the run."""
+    contents = "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
+    return RefusedError(
+        f"run {run_label(settings.run)} in {settings.data_dir} holds {contents}, up to {iso(stored)}; "
+        f"this start is {asked.source}, zones {', '.join(asked.zones)}",
+        hint="start another run with --run NAME, or keep this one under another name and start again with --fresh",
+    )
+
+
+def _start_after(
+    last: datetime, options: SourceOptions, record: RunRecord, step_min: int, settings: Settings
+) -> datetime:
+    """Return the slot, in the source's own time, where a run that is settled up to ``last`` continues.
+
+    Args:
+        last: The last settled slot, as stored.
+        options: What was asked for; a new start may lie after the next slot, never before it.
+        record: Of the run.
+        step_min: Step of the source, minutes.
+        settings: Name the run.
+
+    Raises:
+        RefusedError: The run has decided the asked start already.
+    """
+    following = last + timedelta(minutes=step_min) - timedelta(weeks=record.shift_weeks)
+    if options.start is None or options.start == record.asked_start:
+        return following
+    if options.start < following:
+        raise RefusedError(
+            f"run {run_label(settings.run)} is settled up to {iso(last)}",
+            hint="leave --from out to continue; or --run NAME, or --fresh",
+        )
+    return options.start
 
 
 def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from console.local.directory_lock import directory_locked
-from console.local.run_history import delete_run, go_on, keep_under_another_name, list_runs, read_record, record_path
+from console.local.run_history import (
+    continue_run,
+    delete_run,
+    keep_under_another_name,
+    list_runs,
+    read_record,
+    record_path,
+)
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import Settings
@@ -29,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def start(settings: Settings, options: SourceOptions = OPTIONS, now: datetime = NOW) -> SourceOptions:
-    continuation = go_on(options, open_feed(options, settings), settings, now)
+    continuation = continue_run(options, open_feed(options, settings), settings, now)
     assert not continuation.finished
     return continuation.options
 
@@ -90,7 +97,7 @@ def test_a_source_without_further_rows_is_finished(settings: Settings) -> None:
     options = replace(OPTIONS, end=SIMULATION_START + 4 * STEP)
     start(settings, options)
     settle(settings, 4)
-    continuation = go_on(options, open_feed(options, settings), settings, NOW)
+    continuation = continue_run(options, open_feed(options, settings), settings, NOW)
     assert (continuation.finished, continuation.last) == (True, SIMULATION_START + 3 * STEP)
 
 
