@@ -50,7 +50,7 @@ class RowUnderWay(msgspec.Struct, frozen=True):
 class Queue(msgspec.Struct, frozen=True):
     """The row under way, and the number of the first message that waits behind it."""
 
-    asked: RowUnderWay | None
+    row: RowUnderWay | None = msgspec.field(name="asked")
     first: int
 
 
@@ -72,7 +72,7 @@ class RemoteState:
     """
 
     forecast: ForecastState
-    asked: RowUnderWay | None = None
+    row: RowUnderWay | None = None
     predicted: NetLoadForecast | Silence | None = None
     first: int = 0
     waiting: deque[WaitingMessage] = field(default_factory=deque)
@@ -108,10 +108,10 @@ class RemoteForecastReducer:
         state = RemoteState(self._local.load(zone, get))
         queue = unpack(get(_QUEUE), Queue, _QUEUE)
         if queue is not None:
-            state.asked, state.first = queue.asked, queue.first
+            state.row, state.first = queue.row, queue.first
             numbers = itertools.count(queue.first)
-            while (one := unpack(get(_waiting(next(numbers))), WaitingMessage, _WAITING)) is not None:
-                state.waiting.append(one)
+            while (message := unpack(get(_waiting(next(numbers))), WaitingMessage, _WAITING)) is not None:
+                state.waiting.append(message)
         return state
 
     def changes(self, state: RemoteState) -> Mapping[str, bytes | None]:
@@ -120,7 +120,7 @@ class RemoteForecastReducer:
         for key in state.changed.take():
             value: Queue | WaitingMessage | None = None
             if key.kind == _QUEUE:
-                value = None if state.asked is None and not state.waiting else Queue(state.asked, state.first)
+                value = None if state.row is None and not state.waiting else Queue(state.row, state.first)
             elif 0 <= key.number - state.first < len(state.waiting):
                 value = state.waiting[key.number - state.first]
             out[key.name] = None if value is None else pack(value, key.kind)
@@ -137,30 +137,30 @@ class RemoteForecastReducer:
             MessageError: The message is none that the topic carries, or of another step than the zone's.
         """
         self._local.check(message)
-        asked = state.asked
+        row = state.row
         if isinstance(message, Inference):
-            if asked is not None and message.receipt == asked.receipt:
+            if row is not None and message.receipt == row.receipt:
                 state.predicted = self._forecast_of(message)
             return state, []
-        if asked is None:
+        if row is None:
             return self._take(state, message, origin, origin.appended_at)
         state.changed.mark(_WAITING, state.first + len(state.waiting))
         place = (origin.partition, origin.offset, origin.appended_at)
         state.waiting.append(WaitingMessage(message, *place))  # type: ignore[arg-type]  # checked above
-        if asked.at is not None and origin.appended_at is not None and origin.appended_at - asked.at > self._patience:
+        if row.at is not None and origin.appended_at is not None and origin.appended_at - row.at > self._patience:
             state.predicted = self._late
         return state, []
 
     def release(self, state: RemoteState) -> tuple[RemoteState, HeldMessage[RemoteState] | None]:
         """Return the slot of the row under way once the model's word on it is there, then what waits behind it."""
-        asked, predicted = state.asked, state.predicted
-        if asked is not None:
+        row, predicted = state.row, state.predicted
+        if row is not None:
             if predicted is None:
                 return state, None
-            state.asked = state.predicted = None
+            state.row = state.predicted = None
             state.changed.mark(_QUEUE)
-            place = Origin(TELEMETRY.name, asked.partition, asked.offset)
-            return state, HeldMessage(asked.slot, place, lambda state, _: self._issue(state, asked, predicted))
+            place = Origin(TELEMETRY.name, row.partition, row.offset)
+            return state, HeldMessage(row.slot, place, lambda state, _: self._issue(state, row, predicted))
         if not state.waiting:
             return state, None
         state.changed.mark(_WAITING, state.first)
@@ -176,10 +176,10 @@ class RemoteForecastReducer:
         return _SILENCE[answer.failure] if answer.failure is not None else forecast_in(answer, self._horizons)
 
     def _issue(
-        self, state: RemoteState, asked: RowUnderWay, predicted: NetLoadForecast | Silence
+        self, state: RemoteState, row: RowUnderWay, predicted: NetLoadForecast | Silence
     ) -> tuple[RemoteState, list[Output]]:
-        state.forecast.judged = asked.judged
-        return state, self._local.issue(state.forecast, asked.slot, asked.alerts, predicted)
+        state.forecast.judged = row.judged
+        return state, self._local.issue(state.forecast, row.slot, row.alerts, predicted)
 
     def _take(
         self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None
@@ -195,7 +195,7 @@ class RemoteForecastReducer:
             return state, self._local.issue(state.forecast, message, alerts, row)
         assert served is not None  # it has read the row
         request = feature_row(served, message.slot, row)
-        state.asked = RowUnderWay(
+        state.row = RowUnderWay(
             slot=message,
             judged=state.forecast.judged,
             alerts=alerts,
