@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -19,7 +20,7 @@ from cyclopts import Parameter
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
 from console.cli.stored_tables import render_entries
-from console.local.device_processes import Beside, devices_beside
+from console.local.device_processes import Beside, check_list, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
 from console.local.prepare import prepare
@@ -111,7 +112,8 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     load_rules(settings.alert_rules)
     with _page(settings, enabled=not until_done if page is None else page) as (settings, keep):
-        prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
+        fits = partial(check_list, devices)
+        prepared = prepare(options, settings, fresh=fresh, train=train, say=say, check=fits)
         if prepared.finished:
             say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts a new run")
             with open_store(settings, read_only=True) as store:

@@ -65,6 +65,20 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
     return Beside(settings, tuple(processes))
 
 
+def check_list(devices: str | None, settings: Settings) -> None:
+    """Check a device list of the user against the fleet of a run.
+
+    Args:
+        devices: As in ``devices_beside``; None: there is none.
+        settings: The settings, with the fleet of the run.
+
+    Raises:
+        ConfigError: As ``devices_beside``.
+    """
+    if devices is not None and devices != SIMULATED:
+        devices_beside(settings, devices, lambda _: None)
+
+
 def check_places(inventory: Inventory, fleet: Fleet, say: Callable[[str], None]) -> None:
     """Check that each device of a zone of the run is an asset of it or measures a channel.
 

@@ -56,7 +56,15 @@ class Prepared:
     finished: bool = False
 
 
-def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say, fresh: bool = False) -> Prepared:
+def prepare(
+    options: SourceOptions,
+    settings: Settings,
+    *,
+    train: bool,
+    say: Say,
+    fresh: bool = False,
+    check: Callable[[Settings], None] = lambda _: None,
+) -> Prepared:
     """Open the source, find where the run continues, fit the zones, train missing models, and say what was assumed.
 
     A run that continues starts at the slot after its last settled one, with the state of charge of that slot and the
@@ -68,6 +76,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         train: Train a model per zone where none is cached.
         say: Called with a line about each step.
         fresh: Keep the run so far under another name and start again.
+        check: Called with the settings and their fitted fleet before anything is trained; refuses what does not fit.
 
     Raises:
         DataError: The file cannot be read.
@@ -98,6 +107,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
     for path in (start_path, fleet_path(settings)):
         write_fleet(path, zones.values())
     fitted = settings.model_copy(update={"fleet": start_path, "live": _deadlines(settings, feed)})
+    check(fitted)
     if train:
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():
