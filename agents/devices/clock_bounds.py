@@ -56,7 +56,7 @@ class ClockBounds:
         self._note(acknowledged_at_s, stamped_s - acknowledged_at_s, stamped_s - sent_at_s)
 
     def correction_s(self, wall_s: float, at_s: float) -> float:
-        """Return what to add to a wall clock so that it agrees with the log; 0 within ``OFF_S``.
+        """Return the correction of a wall clock (s) to agree with the log; 0 within ``OFF_S``.
 
         Args:
             wall_s: The wall clock, seconds since 1970.
@@ -71,7 +71,7 @@ class ClockBounds:
 
     def _note(self, at_s: float, least_s: float, most_s: float) -> None:
         if any(least_s > bucket.most_s or most_s < bucket.least_s for bucket in self._buckets):
-            self._buckets.clear()  # the log's own clock was set: only what it says now counts
+            self._buckets.clear()  # the log's own clock was set: only its present time counts
         number = int(at_s // BUCKET_S)
         if not self._buckets or self._buckets[-1].number != number:
             self._buckets.append(_Bucket(number))

@@ -11,7 +11,7 @@ from vpp.messages import DeviceCommand, Setpoint
 
 
 class DeviceReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What a device says of itself; None is not measured.
+    """A reading of a device; None is not measured.
 
     Attributes:
         power_mw: Measured power, positive into the grid.
@@ -81,7 +81,7 @@ class TimePassed:
 
 @dataclass(frozen=True, slots=True)
 class GatewayStarted:
-    """The gateway has read its journal: what it does not know to be taken is asked again under the same number."""
+    """The gateway has read its journal: unacknowledged commands are sent again with the same number."""
 
     now: datetime
 

@@ -73,7 +73,7 @@ class DeviceEntry(Strict):
         return self.heartbeat_s / BEATS_PER_WATCHDOG
 
     def rules(self, *, is_limit: bool) -> DeviceRules:
-        """Return how the device is judged."""
+        """Return the rules by which the device is judged."""
         names = (
             "nameplate_mw",
             "safe_default_mw",

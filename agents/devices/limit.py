@@ -15,7 +15,7 @@ def limit_setpoint(setpoint: Setpoint, free_output_mw: float | None, nameplate_m
 
     Args:
         setpoint: The plant's setpoint.
-        free_output_mw: Last output that no limit held down; None where it was never measured: the rated power.
+        free_output_mw: Last output that no limit held down; None if it was never measured: the rated power.
         nameplate_mw: Rated power.
     """
     output = nameplate_mw if free_output_mw is None else free_output_mw

@@ -57,7 +57,7 @@ class MqttTopics:
         return f"{self.prefix}/{zone}/request/hold"
 
     def gateway(self, name: str) -> str:
-        """Return the topic that says whether a gateway runs."""
+        """Return the topic with the status of a gateway."""
         return f"{self.prefix}/gateway/{name}/status"
 
     def parsed(self, topic: str) -> DeviceTopic | None:

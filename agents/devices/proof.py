@@ -107,7 +107,7 @@ class CommandReducer:
         self._gateway = gateway
 
     def step(self, state: CommandState, event: DeviceEvent) -> list[DeviceAction]:
-        """Change the state by one event and return what is to be done, in order."""
+        """Change the state by one event and return the resulting actions, in order."""
         match event:
             case SetpointCame():
                 return self._offered(state, event)
@@ -197,7 +197,7 @@ class CommandReducer:
         return command.valid_until is not None and now >= command.valid_until + grace
 
     def _retried(self, state: CommandState, command: DeviceCommand, now: datetime) -> list[DeviceAction]:
-        """Transmit again, under the same number, what no answer came to."""
+        """Transmit commands without an answer again, with the same number."""
         waits = command.acknowledged_at is None and command.outcome is not CommandOutcome.REFUSED
         answer = timedelta(seconds=self.rules.answer_s)
         if not waits or state.tried_at is None or abs(now - state.tried_at) < answer:
@@ -210,7 +210,7 @@ class CommandReducer:
         return actions
 
     def _resumed(self, state: CommandState, now: datetime) -> list[DeviceAction]:
-        """Leave the device the time of an answer to show what it holds, before it is asked again."""
+        """Wait for the time of an answer before sending again, so the device can show its current command."""
         state.tried_at = now
         return self._timed(state, now)
 
@@ -218,9 +218,9 @@ class CommandReducer:
         state.heard_at = event.now
         command = state.command
         if command is None or event.sequence != command.sequence or command.acknowledged_at is not None:
-            return []  # an answer that came late, out of order or twice; readings judge what was acknowledged
+            return []  # a late, out-of-order or repeated answer; readings judge an acknowledged command
         last = 0 if event.last is None else event.last
-        is_repeat = last == command.sequence and state.tried_at != command.sent_at  # refuses what it took before
+        is_repeat = last == command.sequence and state.tried_at != command.sent_at  # refuses a repeat
         if not event.accepted and command.sequence < last <= MOST_SEQUENCE:
             return self._renumbered(state, command, last, event.now)
         if not (event.accepted or is_repeat):
@@ -349,7 +349,7 @@ class CommandReducer:
         return None if state.reading is None else state.reading.power_mw
 
     def asset_reading(self, state: CommandState, now: datetime) -> AssetReading:
-        """Return what the plant learns of the asset: power, SoC, whether it answers, and the name of a difference.
+        """Return the asset's reading for the plant: power, SoC, whether it answers, and the name of a difference.
 
         The plant derates by measured power. An asset that gives none it can use, though it differs, or did before, is
         not available.

@@ -55,7 +55,7 @@ def reading_of(
     nameplate_mw: float,
     channel: str | None = None,
 ) -> DeviceReading:
-    """Return what a cycle's registers say.
+    """Return the reading from the registers of one cycle.
 
     Args:
         register_map: The map, with addresses.

@@ -64,12 +64,12 @@ class RegisterPoint(Strict):
         point: Name of the point in that model.
         type: How it is kept.
         scale: ``unit`` per raw number, a power of ten as a rule.
-        sign: -1 where the device counts power out of the grid as positive.
+        sign: -1 if the device counts power out of the grid as positive.
         unit: Unit of ``raw × scale``; ``%`` and ``share`` of a power are of the nameplate.
         registers: Holding registers can be written, input registers only read.
         word_order: ``little`` where the low word comes first.
         byte_order: ``little`` where the low byte of each register comes first.
-        missing: The raw number that stands for no value.
+        missing: The raw number for a missing value.
     """
 
     address: int | None = Field(default=None, ge=0, le=65535)
@@ -109,7 +109,7 @@ class RegisterPoint(Strict):
         return struct.calcsize(_FORMATS[self.type]) // 2
 
     def decode(self, registers: list[int]) -> float | None:
-        """Return the value of the registers in ``unit``; None where they hold no value."""
+        """Return the value of the registers in ``unit``; None if they hold no value."""
         words = self._ordered(registers)
         (raw,) = struct.unpack(f">{_FORMATS[self.type]}", struct.pack(f">{len(words)}H", *words))
         if raw == self.missing or not math.isfinite(raw):
@@ -166,7 +166,7 @@ class RegisterWrites(Strict):
 
     Attributes:
         setpoint: Power, or the upper limit of the output where the map's ``control`` is ``limit``.
-        read_back: Where the device shows what it believes; default: the setpoint's own registers.
+        read_back: Registers in which the device shows its setpoint; default: the setpoint's own registers.
         before: Written first, such as the time after which the device falls back by itself.
         after: Written last, such as the switch that makes the setpoint act.
         sequence: The command's number, where the device keeps one; 16 bits are used up after 65,535 commands.
@@ -205,7 +205,7 @@ class RegisterMap(Strict):
         return self
 
     def points(self) -> Iterator[RegisterPoint]:
-        """Yield what is read in each cycle, the read-back and the sequence among it."""
+        """Yield the points read in each cycle, including read-back and sequence."""
         yield from (point for point in self.read.__dict__.values() if point is not None)
         if self.write is not None:
             yield self.write.read_back or self.write.setpoint

@@ -12,8 +12,8 @@ class DeviceRules:
     Attributes:
         nameplate_mw: Its rated power; tolerances scale with it.
         safe_default_mw: What it does by itself when no heartbeat comes for ``heartbeat_s``.
-        heartbeat_s: After so long without a heartbeat the device goes to its default.
-        answer_s: A command without an answer for so long has not reached the device.
+        heartbeat_s: Time without a heartbeat after which the device goes to its default.
+        answer_s: Time without an answer after which a command counts as not received.
         settle_s: So long after it took a command its power may still move; a ramp comes on top.
         cycle_s: Time between two readings.
         grace_s: So long after a setpoint's end its successor may still come before the fallback is sent.
@@ -39,7 +39,7 @@ class DeviceRules:
         return self.tolerance * self.nameplate_mw
 
     def settled_after_s(self, from_mw: float, to_mw: float) -> float:
-        """Return how long after a command the device may take to reach ``to_mw`` (s), its ramp included."""
+        """Return the longest time (s) in which the device must reach ``to_mw`` after a command, including its ramp."""
         ramp_s = 0.0 if self.ramp_mw_per_s is None else abs(to_mw - from_mw) / self.ramp_mw_per_s
         return self.settle_s + ramp_s
 

@@ -10,7 +10,7 @@ from agents.devices.simulation import SimulatedDevice
 
 
 def reading_payload(device: SimulatedDevice) -> bytes:
-    """Return what the device says of itself as JSON; a battery adds its energy counters (kWh)."""
+    """Return the device's reading as JSON; a battery adds its energy counters (kWh)."""
     is_meter = device.kind == "meter"
     reading = DeviceReading(
         power_mw=device.shown_mw,
@@ -26,7 +26,7 @@ def reading_payload(device: SimulatedDevice) -> bytes:
 
 
 def answer_payload(device: SimulatedDevice, setpoint: bytes, now_s: float) -> bytes | None:
-    """Let the device take a setpoint; return its acknowledgement as JSON, None where it cannot read the setpoint.
+    """Let the device take a setpoint; return its acknowledgement as JSON, None if it cannot read the setpoint.
 
     Args:
         device: The device.

@@ -87,7 +87,7 @@ class SimulatedDevice:
             power_mw: Power, or limit of the output.
             at_s: Now.
             sequence: Its number; None for a device that keeps none.
-            valid_for_s: After so long the device goes to its default.
+            valid_for_s: Time after which the device goes to its default.
         """
         if DeviceFault.REFUSING in self.faults or (sequence is not None and sequence < self.sequence):
             return False
@@ -126,7 +126,7 @@ class SimulatedDevice:
 
     @property
     def shown_mw(self) -> float | None:
-        """The power that it says it has; None: no value, as of a broken sensor."""
+        """The power that it reports; None: no value, as with a broken sensor."""
         if DeviceFault.NO_VALUE in self.faults:
             return None
         power_mw = self.nameplate_mw if DeviceFault.GARBAGE in self.faults else self.power_mw

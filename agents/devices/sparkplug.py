@@ -53,7 +53,7 @@ class SparkplugTopic:
 
 @dataclass(frozen=True, slots=True)
 class SparkplugNews:
-    """What a message says.
+    """Content of a message.
 
     Attributes:
         device: Whose metrics they are; empty: the node's own.
@@ -183,7 +183,7 @@ class SparkplugNode:
     _born: set[str] = field(default_factory=set)
 
     def take(self, kind: MessageKind, device: str, payload: bytes) -> SparkplugNews:
-        """Take a message of the node and return what it says.
+        """Process a message of the node and return its content.
 
         Args:
             kind: Kind of the message.
@@ -217,7 +217,7 @@ class SparkplugNode:
         return SparkplugNews(device, self._values(device, metrics))
 
     def _died(self, metrics: list[Metric]) -> SparkplugNews:
-        """Take a death; one of an earlier session, which comes after the next birth, says nothing."""
+        """Process a death; one of an earlier session, which arrives after the next birth, is ignored."""
         if self._session is not None and _session_of(metrics) != self._session:
             return SparkplugNews()
         lost = frozenset(self._born)

@@ -42,7 +42,7 @@ def usable_reading(reading: DeviceReading, rules: DeviceRules, channel: str | No
 
 
 def condition_of(reading: DeviceReading, rules: DeviceRules) -> CommandOutcome | None:
-    """Return what a reading as it came says of the device itself, whatever it was asked for; None: nothing."""
+    """Return the condition that a raw reading shows, independent of commands; None: no condition."""
     if reading.is_local:
         return CommandOutcome.LOCAL_MODE
     soc = reading.soc
@@ -61,7 +61,7 @@ def _is_power(power_mw: float | None, rules: DeviceRules) -> bool:
 def outcome_of(
     command: DeviceCommand, reading: DeviceReading, start_mw: float | None, rules: DeviceRules, now: datetime
 ) -> CommandOutcome:
-    """Return what one reading says about a command that the device has acknowledged.
+    """Return the outcome of an acknowledged command by one reading.
 
     With commanded power u, read-back r, measured power p, power before the command s and tolerance e (all MW):
     local mode and implausible numbers win; within the settling time nothing is judged; then the number (one smaller
@@ -111,7 +111,7 @@ def _of_power(power_mw: float, command: DeviceCommand, start_mw: float | None, r
 
 
 def _short(power_mw: float, wanted_mw: float, tolerance_mw: float) -> CommandOutcome | None:
-    """Return whether a power has the wrong sign or stays short of what is wanted; None where it does neither."""
+    """Return whether a power has the wrong sign or is below the commanded power; None if neither."""
     if abs(wanted_mw) <= tolerance_mw:
         return None
     if power_mw * wanted_mw < 0 and abs(power_mw) > tolerance_mw:

@@ -1,6 +1,6 @@
 """One settlement for policy, bound and baselines of a battery that only trades.
 
-A trade is a path of stored energy; what it earns follows from the path and the actual prices alone. The bound is the
+A trade is a path of stored energy; its earnings follow from the path and the actual prices only. The bound is the
 best path at prices known from beginning to end.
 """
 
@@ -27,7 +27,7 @@ class PriceHistory:
 
     ``price``: per MWh, NaN missing, shape (n,). ``hours``: length of a slot. ``first``: position of the test's first
     slot; the test ends with the last one. ``day``: local day of each slot, counted from the first test slot's, (n,).
-    ``slot``: slot of the local day, (n,). ``net_load_mw``: shape (n,), None where the zone has none.
+    ``slot``: slot of the local day, (n,). ``net_load_mw``: shape (n,), None if the zone has none.
     """
 
     price: Floats
@@ -56,7 +56,7 @@ class SettledPath:
 
 
 def settled(battery: UnitBattery, stored_mwh: Floats, price: Floats) -> SettledPath:
-    """Return what a path earns, wear included.
+    """Return the earnings of a path minus wear.
 
     Args:
         battery: Efficiencies and wear.

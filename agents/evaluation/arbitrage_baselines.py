@@ -32,7 +32,7 @@ def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, observed: 
     Args:
         battery: The battery.
         market: The market.
-        ahead: Expected prices, asked for in every slot of the test.
+        ahead: Returns expected prices, for each slot of the test.
         observed: Price acted on in each slot of ``market``, per MWh, shape (n,); None: the expected one.
     """
     first, cell = market.test.start, battery.cell()

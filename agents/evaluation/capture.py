@@ -29,7 +29,7 @@ class Slot:
     """One settled slot of a battery, and what its decision expected.
 
     ``price``: actual price per MWh, NaN missing. ``before_mwh``, ``after_mwh``: energy in store. ``cash``: revenue
-    less wear, corrections included. ``expected``: prices that the decision weighed, its own slot first; empty where
+    less wear, corrections included. ``expected``: prices that the decision weighed, its own slot first; empty if
     there was no decision. ``step_h``: hours of each of them. ``late``: it rested on an old bid, or on none.
     ``held``: an order ruled the battery.
     """
@@ -60,7 +60,7 @@ class Capture:
 
     @property
     def pct(self) -> float | None:
-        """Percent of the bound that was earned; None where there was nothing to earn."""
+        """Percent of the bound that was earned; None if there was nothing to earn."""
         return 100.0 * self.value / self.bound if self.bound > 0 else None
 
 

@@ -26,8 +26,8 @@ CURVE_POINTS = 5
 def solve_grid_first(problem: ClearingProblem) -> Plan:
     """Return the plan that serves the grid as if energy had one price, then trades where it raises no penalty.
 
-    First the service plan at a flat price; then the batteries' prices are put in, with every piece of the penalty
-    curves held to what the service plan used and everything but the batteries to its power.
+    First the service plan is solved at a flat price. Then the batteries' prices are used, with every piece of the
+    penalty curves held to what the service plan used and everything but the batteries to its power.
     """
     flat = np.full(problem.steps, FLAT_PER_MWH)
     service = replace(
@@ -77,7 +77,7 @@ def solve_grid_first_with_curve(problem: ClearingProblem) -> Plan:
 
 
 def _penalty_pieces(problem: ClearingProblem, plan: Plan) -> dict[str, Floats]:
-    """Return how much of each penalty piece a plan uses, from its grid power."""
+    """Return the use of each penalty piece by a plan, from its grid power."""
     before = np.concatenate([[problem.state.grid_mw], plan.grid_mw[:-1]])
     change = np.nan_to_num(plan.grid_mw - before)
     return {

@@ -81,7 +81,7 @@ class GridRun:
 
 
 def shed_above_cap(zone: Zone, setpoints: Floats, net_mw: float) -> Floats:
-    """Return the setpoints with emergency loads set to what is left above the import cap."""
+    """Return the setpoints with emergency loads set to the remaining power above the import cap."""
     loads = rows_where(zone, lambda kind, asset: kind.is_emergency(asset))
     changed = setpoints.copy()
     changed[loads] = 0.0

@@ -76,7 +76,7 @@ def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: flo
 
 
 def expected_slope_mw(net_mw: Sequence[float], before_mw: float | None, ticks: int) -> float:
-    """Return by how much net load is expected to rise from tick to tick of a slot, MW; 0 where it is not known.
+    """Return by how much net load is expected to rise from tick to tick of a slot, MW; 0 if it is not known.
 
     Args:
         net_mw: Expected net load of the slot and of those after it.

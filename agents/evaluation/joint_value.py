@@ -45,7 +45,7 @@ def policy_figures(zone: Zone, runs: Sequence[GridRun], idle: Sequence[GridRun])
 
 
 def battery_money(zone: Zone, run: GridRun) -> float:
-    """Return what the batteries earned: all costs are theirs but for penalties and what other assets did."""
+    """Return the earnings of the batteries: all costs except penalties and the costs of other assets."""
     other_money: Floats = sum(
         (run.power_mw[row] for row, asset in enumerate(zone.assets) if not type_of(asset).trades_at_market),
         np.zeros(len(run.grid_mw)),
@@ -56,10 +56,10 @@ def battery_money(zone: Zone, run: GridRun) -> float:
 
 
 def gain_pct(value: float, reference: float) -> float | None:
-    """Return by how much ``value`` is above ``reference``, in per cent of its size; None where that is 0."""
+    """Return by how much ``value`` is above ``reference``, in per cent of its size; None if that is 0."""
     return round(100.0 * (value - reference) / abs(reference), 2) if reference else None
 
 
 def usual_stored_value(past_prices: Floats, share: float) -> float:
-    """Return what energy left in store is worth: a share of the median of past prices, per MWh."""
+    """Return the value of energy left in store: a share of the median of past prices, per MWh."""
     return share * float(np.median(past_prices))

@@ -71,7 +71,7 @@ class OrdersReducer:
         return OrdersState()
 
     def load(self, zone: str, get: Load) -> OrdersState:
-        """Return the kept state; an unusable one is the initial one."""
+        """Return the stored state, or the initial state if it cannot be read."""
         spending = unpack(get("spending"), Spending, _SHAPES["spending"]) or Spending()
         memory = unpack(get("memory"), OrderMemory, _SHAPES["memory"]) or OrderMemory()
         return OrdersState(memory, spending)
@@ -151,13 +151,13 @@ def refuse(
     *,
     longest: timedelta = MAX_LIFE,
 ) -> Refusal | None:
-    """Return why an order is refused, None where it is admitted.
+    """Return why an order is refused, None if it is admitted.
 
     Args:
         zone: The zone whose assets it may name.
         order: The order.
         approval_key: The secret that approvals are signed with; None takes them unsigned.
-        sent_at: The broker's time of the order, against which an approval's life is held; None where no broker is.
+        sent_at: The broker's time of the order, against which an approval's life is held; None if no broker is.
         longest: Longest life of an order.
     """
     checks = (_form(order), _times(order, longest), _approval(order, approval_key, sent_at), _scope(zone, order))

@@ -30,8 +30,8 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     ``digest``: of the order. ``mode``: ``operator``, ``elicit``, ``budget``, or ``hold`` (a hold needs no approval,
     but the signature of the server that took it). ``given_at`` and ``expires_at``: wall
     time of the approval and of the end of the plan that it was given for. ``cost``: the most that it may
-    lose before the plant stops it, None where it was not priced. ``power_mw``, ``energy_mwh``: with it what counts
-    against a budget, None where no budget approved.
+    lose before the plant stops it, None if it was not priced. ``power_mw``, ``energy_mwh``: with it what counts
+    against a budget, None if no budget approved.
     """
 
     digest: str
@@ -67,13 +67,13 @@ def approve(order: Order, approval: Approval, key: bytes | None) -> Order:
 
 
 def refuse_approval(order: Order, key: bytes | None, sent_at: datetime | None = None) -> str | None:
-    """Return why the approval on an order does not hold, as words; None where it does.
+    """Return why the approval on an order does not hold, as words; None if it does.
 
     Without a key an order that only names its approver holds too.
 
     Args:
         order: The order.
-        key: The secret that approvals are signed with, None where they are not.
+        key: The secret that approvals are signed with, None if they are not.
         sent_at: The broker's time of the order, so an approval kept for later is void; None: not known.
     """
     if order.approval is None:
@@ -105,7 +105,7 @@ def _void(approval: Approval, order: Order, sent_at: datetime | None) -> str | N
 
 
 def approval_of(order: Order) -> Approval | None:
-    """Return the approval of an order, unchecked; None where none can be read."""
+    """Return the approval of an order, unchecked; None if none can be read."""
     _, _, remainder = (order.approval or "").partition(".")
     try:
         approval = msgspec.json.decode(base64.urlsafe_b64decode(remainder.partition(".")[0]), type=Approval)
@@ -116,7 +116,7 @@ def approval_of(order: Order) -> Approval | None:
 
 
 def sign_admission(order: Order, key: bytes | None) -> Order:
-    """Return a judged order with the admission step's signature on all that it says; without a key as it is."""
+    """Return a judged order with the admission step's signature on its content; without a key unchanged."""
     bare = msgspec.structs.replace(order, admission=None)
     return bare if key is None else msgspec.structs.replace(bare, admission=_admission(bare, key))
 

@@ -43,13 +43,13 @@ class Spending(msgspec.Struct):
 
 
 def effect(moved_mwh: float, cost_change: float) -> Spent:
-    """Return what a plan takes from a budget: energy either way, and cost; a gain does not fill it up again."""
+    """Return a plan's use of a budget: energy in either direction, and cost; a gain does not increase the budget."""
     # Not max(): a NaN cost must stay one.
     return Spent(abs(moved_mwh), 0.0 if cost_change < 0.0 else cost_change)
 
 
 def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | None:
-    """Return why a plan is beyond a budget of which ``spent`` is used, in words; None where it is within.
+    """Return why a plan is beyond a budget of which ``spent`` is used, in words; None if it is within.
 
     Args:
         budget: The limits.
@@ -69,7 +69,7 @@ def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | 
 
 
 def charge(budget: Budget, spending: Spending, order: Order, approval: Approval) -> tuple[Spending, Refusal | None]:
-    """Return the spending after an order that a budget approved, and why it is refused, None where it is within.
+    """Return the spending after an order that a budget approved, and why it is refused, None if it is within.
 
     Args:
         budget: Of each principal and day; all 0 lets nothing through.

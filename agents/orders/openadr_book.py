@@ -57,7 +57,7 @@ class BookChanges:
 def follow(
     state: BookState, events: Iterable[DemandEvent], now: datetime, longest: timedelta
 ) -> tuple[BookState, BookChanges]:
-    """Return the new state and what follows; a list that says nothing new changes nothing.
+    """Return the new state and the resulting orders; a list without changes has no effect.
 
     Args:
         state: As the last list left it.
@@ -91,7 +91,7 @@ def follow(
 
 
 def _readable(event: DemandEvent, comings: int, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
-    """Return what an event asks for, nothing where it cannot be done; what is new or refused is noted."""
+    """Return the requests of an event, empty if they cannot be fulfilled; new and refused ones are noted."""
     try:
         asks = asks_of(event, comings)
         too_long = [order for order in asks.orders if order.expires_at - order.starts_at > longest]

@@ -125,14 +125,14 @@ def read_events(body: bytes) -> list[DemandEvent]:
 
 
 def asks_of(event: DemandEvent, comings: int = 0) -> EventAsks:
-    """Return what an event asks for.
+    """Return the requests of an event.
 
     Args:
         event: The event.
-        comings: How often it was listed, gone and listed again: its orders are new ones then.
+        comings: How often the event was listed again after it was removed; its orders then have new ids.
 
     Raises:
-        DataError: A period, a unit or a value is none; names the event.
+        DataError: A period, a unit or a value is not valid; the message names the event.
     """
     units = {
         descriptor.payload_type: (descriptor.units or "").upper() for descriptor in event.payload_descriptors or ()

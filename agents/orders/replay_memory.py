@@ -33,7 +33,7 @@ class OrderMemory(msgspec.Struct):
         return order.order_id in self.until_s
 
     def note(self, order: Order, origin: Origin) -> None:
-        """Remember an order that was accepted, at least as long as its approval can be used; forget what is over."""
+        """Remember an accepted order at least as long as its approval is valid; drop entries that are over."""
         now = order_time(order, origin)
         approval = approval_of(order)
         until = now + KEPT_FOR

@@ -18,7 +18,7 @@ from vpp.streams.reducer import Origin, Output
 def refuse_admitted(
     zone: Zone, order: Order, key: bytes, sent_at: datetime | None, longest: timedelta = MAX_LIFE
 ) -> Refusal | None:
-    """Return why an order marked as admitted must not act, None where it may.
+    """Return why an order marked as admitted must not act, None if it may.
 
     The admission step must have signed it with its verdict, and all that admission checks holds again here: form,
     times, approval (signature, content, zone, life), scope and limits.
@@ -27,7 +27,7 @@ def refuse_admitted(
         zone: The zone that it acts in.
         order: The order.
         key: The secret that approvals and admissions are signed with.
-        sent_at: The broker's time of the record, None where no broker is.
+        sent_at: The broker's time of the record, None if no broker is.
         longest: Longest life of an order.
     """
     if order.zone != zone.zone:
@@ -43,7 +43,7 @@ def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal
     Args:
         order: The order.
         slot: The slot that is decided next.
-        origin: Where it stands in the log.
+        origin: Its position in the log.
         refusal: Why.
         by: Who refuses it.
     """

@@ -1,4 +1,4 @@
-"""Changes of a zone's configuration: sealed by who asks, judged at admission, and judged again in every step."""
+"""Changes of a zone's configuration: signed by the requester, checked at admission, and checked again in every step."""
 
 from __future__ import annotations
 
