@@ -36,7 +36,7 @@ POTENTIAL_MIN = 60
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The bids that a decision rests on, which may be of earlier slots; None where a policy never bid."""
+    """The bids that a decision rests on, which may be of earlier slots; None if a policy never bid."""
 
     actor: ActorBid | None
     trader: TraderBid | None
@@ -107,7 +107,7 @@ def problem_of(
         orders: Orders in force.
         observation: The closed slot, for the output of renewables.
         planned: The plan published before, where departing from it has a price.
-        reach_mw: Least and greatest power of derated assets, None where not limited.
+        reach_mw: Least and greatest power of derated assets, None if not limited.
     """
     actor, trader = basis.actor, basis.trader
     if actor is None:
@@ -124,7 +124,7 @@ def problem_of(
     bands = within_reach(zone, demands.bands, state, step_h, zone.step.start(closed + 1))
     _narrow(zone, bands, reach_mw or {})
     for row in np.flatnonzero(~state.available):
-        # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
+        # An unreachable asset may still deliver its last power; telemetry shows it if there are readings.
         bands.fixed_mw[row, 0] = state.power_mw[row]
     forecast = {
         name: np.interp(at + late, actor.horizon_min, getattr(actor, name))
@@ -150,7 +150,7 @@ def problem_of(
 
 
 def _narrow(zone: Zone, bands: Bands, reach_mw: Mapping[str, tuple[float | None, float | None]]) -> None:
-    """Cut what is asked of derated assets to what they reach."""
+    """Limit the requested power of derated assets to their reach."""
     for row, asset in enumerate(zone.assets):
         low, high = reach_mw.get(asset.asset_id, (None, None))
         if low is not None:
@@ -162,7 +162,7 @@ def _narrow(zone: Zone, bands: Bands, reach_mw: Mapping[str, tuple[float | None,
 
 
 def _references(zone: Zone, planned: DecidedPlan | None, first_slots: Sequence[int]) -> Floats:
-    """Return what the plan before meant each asset to do, shape (A, N), NaN where it says nothing or need not."""
+    """Return each asset's power in the previous plan, shape (A, N), NaN without a plan or a price of deviations."""
     references = np.full((len(zone.assets), len(first_slots)), np.nan)
     if zone.churn_price_per_mwh > 0:
         for row, asset in enumerate(zone.assets):
@@ -184,7 +184,7 @@ def _priced(inputs: ClearingInputs, zone: Zone, trader: TraderBid | None, closed
     Args:
         inputs: Without prices.
         zone: The zone.
-        trader: The bid that brings prices, None where there is none.
+        trader: The bid with prices, None if there is none.
         closed: Index of the slot just closed.
         at: End of each step, minutes from then.
     """
@@ -196,7 +196,7 @@ def _priced(inputs: ClearingInputs, zone: Zone, trader: TraderBid | None, closed
     sd = trader.price_sd_per_mwh
     generators = [g for asset in zone.assets if (g := type_of(asset).generator(asset)) is not None]
     fuel = min((generator.fuel_cost_per_mwh for generator in generators), default=np.inf)
-    # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
+    # A fallback has the shape of the day but not its level: sufficient to shift energy, not to burn fuel for profit.
     sure = trader.source in _SURE_PRICES or trader.source == "flat"
     generation = price if sure else np.minimum(price, fuel)
     if zone.generation_price_flat_per_mwh is not None:
@@ -219,12 +219,12 @@ def _potentials(zone: Zone, observation: SlotClosed | None, minutes: list[int]) 
 
 
 def stale_power(zone: Zone, state: FleetState, orders: Sequence[Order | None], start: datetime) -> dict[str, float]:
-    """Return the reflex ``stale``: the plant is blind, so stores rest, generators stay where they are, holds hold.
+    """Return the reflex ``stale``: net load is not measured, so stores rest, generators keep their power, holds stay.
 
     Args:
         zone: The zone.
         state: The fleet.
-        orders: The order that rules each asset, None where none does.
+        orders: The order that applies to each asset, None if none does.
         start: UTC start of the slot.
     """
     interval = Interval(zone.step.hours, zone.local(start))
@@ -239,7 +239,7 @@ def stale_power(zone: Zone, state: FleetState, orders: Sequence[Order | None], s
 
 
 def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
-    """Return what it would cost more to let the free batteries rest, discharge or charge at full in the first slot."""
+    """Return the extra cost if the free batteries rest, discharge or charge at full power in the first slot."""
     if plan.is_reflex:
         return {}
     hours = float(problem.step_h[0])
@@ -261,12 +261,12 @@ def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
 
 
 def without_curve(plan: Plan) -> Plan:
-    """Return the plan with constant setpoints: while net load is not seen or believed, nothing may follow it."""
+    """Return the plan with constant setpoints: without a trusted net load no asset may follow it."""
     return replace(plan, curve_net_mw=np.zeros(0), curve_mw=np.zeros((0, 0)))
 
 
 def starting(zone: Zone, plan: Plan, step_h: Floats) -> frozenset[str]:
-    """Return the assets that must start now in order to run when the plan needs them."""
+    """Return the assets that must start now to run when the plan needs them."""
     begins_min = np.concatenate([[0.0], np.cumsum(step_h)[:-1]]) * 60.0
     return frozenset(
         asset.asset_id
@@ -277,7 +277,7 @@ def starting(zone: Zone, plan: Plan, step_h: Floats) -> frozenset[str]:
 
 
 def potentials_now(zone: Zone, observation: SlotClosed | None) -> dict[str, float]:
-    """Return each renewable's output as last seen, for the checker."""
+    """Return each renewable's last measured output, for the checker."""
     outputs = {asset.asset_id: potential_mw(zone, asset, observation) for asset in zone.assets}
     return {asset_id: output for asset_id, output in outputs.items() if not np.isnan(output)}
 
@@ -297,7 +297,7 @@ def basis_of_bids(bids: Mapping[str, Bid]) -> Basis:
 
 
 def planned_before(plan: DecidedPlan | None, asset_id: str, index: int) -> float | None:
-    """Return what the last plan meant an asset to do in slot ``index``, None where it says nothing."""
+    """Return the power (MW) of an asset in slot ``index`` of the last plan, None if the plan has none."""
     if plan is None or asset_id not in plan.ahead_mw or not plan.ahead_index or index < plan.ahead_index[0]:
         return None
     step = max(i for i, first in enumerate(plan.ahead_index) if first <= index)

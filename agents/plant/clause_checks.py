@@ -23,14 +23,14 @@ _SAME_SHARE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class ClauseBreach:
-    """A step that is beyond what a clause demands, by ``excess`` (MW, or SoC)."""
+    """A step that exceeds the limit of a clause by ``excess`` (MW, or SoC)."""
 
     cited: CitedCheck
     start: datetime
     excess: float
 
     def __str__(self) -> str:
-        """Return it as a clause."""
+        """Return the breach as a part of a sentence."""
         is_soc = self.cited.check.quantity is Quantity.SOC
         size = f"{100 * self.excess:.1f} points" if is_soc else power_text(self.excess)
         return f"{self.cited.check.demand}: {size} beyond it at {self.start:%Y-%m-%dT%H:%MZ}"
@@ -43,10 +43,10 @@ def worsened(
 
     Args:
         cited: The check.
-        problem: What both plans solve.
+        problem: The problem of both plans.
         plans: Without and with the order.
         starts: Of the steps, UTC.
-        stands: Steps in which the order stands, shape (N,).
+        stands: Steps in which the order is in force, shape (N,).
     """
     zone = problem.zone
     before, after = (excess(cited.check, _planned(problem, plan, starts)) for plan in plans)
@@ -57,7 +57,7 @@ def worsened(
 
 
 def breaches(zone: Zone, decision: Decision, checks: Sequence[CitedCheck]) -> list[ClauseBreach] | None:
-    """Return what a decision's own slot breaks of some checks; None where it has no plan to judge.
+    """Return the checks that a decision breaks in its slot; None if it has no plan.
 
     Args:
         zone: Its zone.

@@ -34,12 +34,12 @@ def bid_missing(bid: MissingBid) -> Condition:
 
 
 def reflex(binding: str) -> Condition:
-    """Return the condition of a decision by a reflex, with what it says of itself."""
+    """Return the condition of a decision by a reflex, with the reflex's reason."""
     return Condition(AlertCode.REFLEX, AlertEffect.AT_REST, binding)
 
 
 def hold(order: Order) -> Condition:
-    """Return the condition of a hold: somebody wants it, so it is a note and no alarm."""
+    """Return the condition of a hold: it is intended, so it is a note and no alarm."""
     asset_id = order.asset_ids[0] if len(order.asset_ids) == 1 else None
     text = f"hold by {order.principal}: {order.reason} (from {iso(order.issued_at)})"
     return Condition(AlertCode.HOLD, AlertEffect.AT_REST, text, asset_id, "info")
@@ -52,7 +52,7 @@ def unreachable(asset_id: str) -> Condition:
 
 
 def derated(asset_id: str, derating: Derating | None) -> Condition:
-    """Return the condition of an asset that does not follow its setpoints; without a derating it is on trial."""
+    """Return the condition of an asset that does not follow its setpoints; without a derating it is tested again."""
     if derating is None:
         text = f"{asset_id} is tried again after it did not follow"
         return Condition(AlertCode.ASSET_DERATED, AlertEffect.NONE, text, asset_id)
@@ -61,13 +61,13 @@ def derated(asset_id: str, derating: Derating | None) -> Condition:
 
 
 def soc_held(asset_id: str, reading: float, used: float | None) -> Condition:
-    """Return the condition of a store whose SoC reading is not believed."""
+    """Return the condition of a store whose SoC reading is rejected."""
     text = say_soc(asset_id, reading, used)
     return Condition(AlertCode.SOC_NOT_BELIEVED, AlertEffect.SOC_BY_ENERGY, text, asset_id)
 
 
 def cap_breach(zone: Zone, grid_mw: float | None) -> dict[str, Condition]:
-    """Return the condition of measured grid power above the import cap, where it is."""
+    """Return the condition of measured grid power above the import cap, None otherwise."""
     cap_mw = zone.limits.import_cap_mw
     if grid_mw is None or grid_mw <= cap_mw + zone.served_scale.share(_SAME_SHARE):
         return {}
@@ -103,8 +103,8 @@ def follow(zone: Zone, slot: datetime, conditions: Mapping[str, Condition], stan
     Args:
         zone: The zone.
         slot: The slot just closed.
-        conditions: What stands now, by name.
-        standing: Alerts of conditions that stood before, by name; changed.
+        conditions: Present conditions, by name.
+        standing: Alerts of earlier conditions that have not ended, by name; changed.
     """
     begun = {name: alert_of(zone, slot, name, conditions[name]) for name in sorted(set(conditions) - set(standing))}
     ended = [standing.pop(name).ended(slot) for name in sorted(set(standing) - set(conditions))]

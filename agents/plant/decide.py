@@ -48,7 +48,7 @@ BLIND_AFTER = 2
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A decision with its setpoints, what to remember of it, and the conditions that people should know of."""
+    """A decision with its setpoints, the plan to remember, and its conditions for alerts."""
 
     decision: Decision
     setpoints: list[Setpoint]
@@ -58,10 +58,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class DecisionInputs:
-    """All that a decision rests on, besides the zone's configuration.
+    """Inputs of a decision, besides the zone's configuration.
 
     ``closed``: index of the slot that it follows. ``assets``: the fleet after that slot. ``grid_mw``: its grid power
-    (MW), None where it is unknown. ``bids``: the last bid of each policy. ``observation``: the closed slot, None
+    (MW), None if it is unknown. ``bids``: the last bid of each policy. ``observation``: the closed slot, None
     where it never came. ``missing``: policies without a current bid. ``previous``: the plan published before.
     """
 
@@ -79,13 +79,13 @@ class DecisionInputs:
 def inputs_of(
     zone: Zone, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[MissingBid]
 ) -> DecisionInputs:
-    """Return what the plant knows after slot ``closed`` was settled.
+    """Return the inputs of the decision after slot ``closed`` was settled.
 
     Args:
         zone: The zone.
         state: The plant's memory.
         closed: Index of the slot just settled.
-        observation: That slot, None where it never came.
+        observation: That slot, None if it never came.
         missing: Policies without a bid for it.
     """
     return DecisionInputs(
@@ -109,8 +109,8 @@ def _why_unplanned(missing: Sequence[MissingBid]) -> str:
 def _grid_before(zone: Zone, state: PlantState, closed: int) -> float | None:
     """Return grid power of the closed slot, the base of the next ramp.
 
-    Where its net load was not measured: the forecast of it, else halfway between the slot before and the next forecast.
-    A ramp that is not counted would let the plant jump. None where there is neither.
+    If net load was not measured: its forecast, else the mean of the slot before and the next forecast, else None.
+    Without this base no ramp would count and the plant's power could jump.
     """
     settled, before = state.settled[closed], state.settled.get(closed - 1)
     actor = build_problem.basis_of(state.last).actor
@@ -128,7 +128,7 @@ def _grid_before(zone: Zone, state: PlantState, closed: int) -> float | None:
 
 @dataclass(frozen=True)
 class Chooser:
-    """How decisions are made: the zone, the clearing, and whether alternatives are priced (three more solves)."""
+    """Makes decisions with the zone's clearing; may price alternatives (three more solves)."""
 
     zone: Zone
     clear: build_problem.Clear
@@ -172,7 +172,7 @@ class Chooser:
         return Choice(decision, setpoints, plan, conditions)
 
     def _counted(self, inputs: DecisionInputs, fleet: FleetState, asked_for: Asked) -> dict[str, Counted]:
-        """Return which assets count to orders that were approved up to a cost: one more solve, without those."""
+        """Return the assets that count for orders with a cost limit, by one more solve without these orders."""
         zone, closed = self.zone, inputs.closed
         orders = limited(inputs.orders, zone.step.start(closed + 1))
         if not orders:
@@ -253,7 +253,7 @@ class Chooser:
         return deliver(asset, AssetState.of(fleet, row), 0.0, zone.step.hours, at=at).power_mw
 
     def _unplanned(self, fleet: FleetState, ruling: Sequence[Order | None], index: int) -> dict[str, float]:
-        """Return each asset's power (MW) in slot ``index`` where nothing can be planned: rest, but for what it owes."""
+        """Return each asset's power (MW) in slot ``index`` without a plan: rest, except for energy due to its users."""
         zone = self.zone
         interval = Interval(zone.step.hours, zone.local(zone.step.start(index)))
         power = {}
@@ -281,14 +281,14 @@ class Chooser:
         return conditions
 
     def hold_now(self, inputs: DecisionInputs, order: Order, origin: Origin) -> Choice | None:
-        """Return the revision of the setpoints in force that a hold asks for at once, None where there are none.
+        """Return the revision of the setpoints in force that a hold asks for at once, None if there are none.
 
         Only the assets that the order names get a new setpoint: on their fastest way to rest.
 
         Args:
             inputs: The plant after the last closed slot; ``previous`` is the plan whose setpoints are in force.
             order: The hold.
-            origin: Where the order stands in the log.
+            origin: Position of the order in the log.
         """
         zone, closed, plan = self.zone, inputs.closed, inputs.previous
         if plan is None or plan.index != closed + 1:

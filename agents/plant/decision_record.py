@@ -1,4 +1,4 @@
-"""Messages of a decision: checked setpoints, and the record from which the decision is explained and recomputed."""
+"""Messages of a decision: checked setpoints, and the record for explaining and recomputing the decision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _MONEY_DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was chosen for one slot, before it becomes messages.
+    """Choice for one slot, before it becomes messages.
 
     ``setpoints``: by asset, checked. ``reasons``: by asset, why. ``checks``: what the checker clamped or refused.
     """
@@ -72,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a decision rests on, besides its outcome: all that its receipt repeats."""
+    """Inputs of a decision that its receipt repeats."""
 
     closed: int
     revision: int
@@ -100,17 +100,17 @@ def outcome_of_plan(
 ) -> Outcome:
     """Return the first slot of a plan as checked setpoints, the rest as the published plan.
 
-    ``ruling``: the order that rules each asset in the first slot, None where none does; empty: none at all. ``quiet``:
+    ``ruling``: the order that rules each asset in the first slot, None if none does; empty: none at all. ``quiet``:
     assets whose reading is overdue; like the whole fleet while the net load is not seen, they follow nothing.
 
     Args:
         zone: The zone's configuration.
-        problem: What was cleared.
+        problem: The solved problem.
         plan: The solution.
         observation: The closed slot; None: nothing was measured.
         first_slots: Slot index at which each step of the plan begins.
         options: Cost of each alternative first step, money.
-        ruling: Order that rules each asset in the first slot, None where none does; empty: no orders.
+        ruling: Order that rules each asset in the first slot, None if none does; empty: no orders.
         quiet: Assets whose reading is overdue; they follow no curve.
     """
     power_mw = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
@@ -170,7 +170,7 @@ def outcome_of_reflex(
         power: MW by asset; may be of some assets only.
         index: Index of the slot.
         engine: Name of the reflex.
-        reason: What led to it, in words.
+        reason: Cause of the reflex, in words.
     """
     verdicts = check(zone, state, power, zone.step.hours, start=zone.step.start(index))
     setpoints = {verdict.asset_id: Planned(_mw(zone, verdict.power_mw)) for verdict in verdicts}
@@ -235,7 +235,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
 
 
 def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedPlan | None = None) -> DecidedPlan:
-    """Return what to remember of a decision; a revision replaces only the setpoints that it contains.
+    """Return the plan to remember of a decision; a revision replaces only the setpoints that it contains.
 
     Args:
         outcome: Setpoints and plan.
@@ -258,14 +258,14 @@ def snapshot_of(
     observation: SlotClosed | None,
     previous: DecidedPlan | None = None,
 ) -> PlantSnapshot:
-    """Return the plant before a decision, as its record holds it.
+    """Return the state of the plant before a decision, for its record.
 
     Args:
         zone: The zone; only its assets are recorded.
         assets: The fleet after the closed slot.
-        grid_mw: Grid power of the closed slot (MW), None where it is unknown.
+        grid_mw: Grid power of the closed slot (MW), None if it is unknown.
         blind_slots: Slots in a row without a measured net load.
-        observation: The closed slot, None where it never came.
+        observation: The closed slot, None if it never came.
         previous: The plan published before; recorded only where departing from it has a price.
     """
     return PlantSnapshot(
@@ -298,7 +298,7 @@ def _published(zone: Zone, plan: DecidedPlan | None) -> PublishedPlan | None:
 
 
 def previous_plan(zone: Zone, decision: Decision) -> DecidedPlan | None:
-    """Return the plan published before a decision, as far as its record holds it."""
+    """Return the plan published before a decision, as far as its record has it."""
     published = decision.state.previous
     if published is None:
         return None
@@ -307,7 +307,7 @@ def previous_plan(zone: Zone, decision: Decision) -> DecidedPlan | None:
 
 
 def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw: Floats) -> list[tuple[float, float]]:
-    """Return a battery's curve as the twin would deliver it."""
+    """Return a battery's curve, limited to the deliveries of the twin."""
     asset = zone.assets[row]
     if len(at) == 0 or store_of(asset) is None:
         return []
@@ -316,7 +316,7 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
 
 
 def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVerdict, order: Order | None) -> str:
-    """Return why an asset got its setpoint: the checker's reason, else the order that rules it, else its worth."""
+    """Return the reason of a setpoint: the checker's reason, else the order that applies, else its value."""
     if verdict.reason is not None:
         return f"clamped: {verdict.reason}, {power_text(plan.power_mw[row, 0])} was planned"
     if order is not None:
@@ -378,5 +378,5 @@ def _mw(zone: Zone, value: float) -> float:
 
 
 def _decimals(zone: Zone) -> int:
-    """Return to how many decimals powers in MW are decided: a watt, and finer where the zone is small."""
+    """Return the number of decimals of decided powers in MW: one watt, or finer in a small zone."""
     return max(_LEAST_DECIMALS, zone.served_scale.decimals + 2)

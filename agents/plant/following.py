@@ -1,14 +1,15 @@
 """Checks measured power against setpoints and SoC against energy; derates an asset that deviates.
 
-Judged slot by slot on readings alone; an asset without readings is what the twin says. A slot speaks where the setpoint
-or the reading is more than ``ASTRAY_SHARE`` of the rated power away from rest. ``ASTRAY_SLOTS`` slots in a row that are
-astray derate the asset: to what it showed where it did a part of what it was set to, else it is planned as out of
-reach. After a wait, doubled at each failure up to a day, it is tried again with all its power; one astray slot ends the
-trial, ``ASTRAY_SLOTS`` that follow end the derating. Readings that stood still and move again are tried at once.
+An asset is judged slot by slot on its readings; an asset without readings follows the twin. A slot counts if the
+setpoint or the reading is more than ``ASTRAY_SHARE`` of the rated power away from rest. After ``ASTRAY_SLOTS``
+consecutive deviating slots the asset is derated: to the power that it showed if it delivered a part of its setpoint,
+else it is planned as unreachable. After a wait, which doubles at each failure up to a day, it is tried again with full
+power. One deviating slot ends the trial; ``ASTRAY_SLOTS`` slots that follow the setpoint end the derating. An asset
+whose constant readings change again is tried at once.
 
-SoC is checked against the energy that was measured since it last changed: ``soc' = soc + energy / capacity``, by the
-physics of the asset's type. A reading more than ``SOC_TOLERANCE`` away is not used while it stands
-still and energy moves, else for ``SOC_HELD_H`` hours.
+SoC is checked against the energy measured since its last change: ``soc' = soc + energy / capacity``, by the physics of
+the asset's type. A reading more than ``SOC_TOLERANCE`` away is not used while it is constant and energy flows, else for
+``SOC_HELD_H`` hours.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ LEAST_CHANGE = 1e-3
 
 
 class Conduct(msgspec.Struct, omit_defaults=True):
-    """What is remembered of how an asset follows.
+    """Memory of how an asset follows its setpoints.
 
-    ``astray``: judged slots in a row away from the setpoint. ``agreed``: that followed since a trial began.
-    ``is_still``: the reading was the same in all astray slots. ``is_part``: in all of them it did a part of what it was
-    set to; ``part_mw``: the least and the greatest power that it showed, None in a direction that was not asked for.
+    ``astray``: consecutive judged slots that deviate from the setpoint. ``agreed``: slots that follow it since a trial
+    began. ``is_still``: the reading was the same in all deviating slots. ``is_part``: in all of them it delivered a
+    part of its setpoint; ``part_mw``: the lowest and highest power shown, None in a direction without setpoints.
     ``derating``: None while it is planned in full. ``is_trial``: it is tried after a derating. ``wait``: slots of the
     next wait. ``left``: slots until the next trial. ``soc``: SoC by the energy measured since the last reading that
     was used; ``soc_reading``: the last one read; ``soc_held``: slots in a row in which it was not used.
@@ -59,17 +60,16 @@ class Conduct(msgspec.Struct, omit_defaults=True):
 
     @property
     def is_out(self) -> bool:
-        """Whether the asset is planned as out of reach."""
+        """Whether the asset is planned as unreachable."""
         return self.derating is not None and self.derating.reach_mw is None
 
 
 class Following(msgspec.Struct, frozen=True):
     """One slot of one asset.
 
-    ``set_mw``: what it was set to, by the curves of its setpoint. ``low_mw`` to ``high_mw``: from the setpoint with its
-    curves or without to what physics lets it. ``measured_mw``: mean power that
-    was read, or that the change of SoC implies; None: neither was read. ``rated_mw``: the greatest power that it is
-    built for.
+    ``set_mw``: power of its setpoint with curves. ``low_mw`` to ``high_mw``: range of its setpoint with and without
+    curves, and of its physical limits. ``measured_mw``: mean power by its reading, or by the change of SoC; None
+    without both. ``rated_mw``: its greatest power.
     """
 
     set_mw: float
@@ -80,10 +80,10 @@ class Following(msgspec.Struct, frozen=True):
 
 
 def judged(before: Conduct, slot: Following, longest_wait: int) -> Conduct:
-    """Return how an asset follows after one more slot.
+    """Return the memory of an asset after one more slot.
 
     Args:
-        before: What was remembered.
+        before: Its memory before the slot.
         slot: The slot.
         longest_wait: Slots of the longest wait before a trial.
     """
@@ -149,7 +149,7 @@ def _derating(conduct: Conduct, slot: Following, measured: float, expected: floa
 
 
 def _narrowed(conduct: Conduct) -> tuple[float | None, float | None]:
-    """Return the power that it showed; a direction not asked for keeps the limit that it had."""
+    """Return the power limits that it showed; a direction without setpoints keeps its limit."""
     low, high = conduct.part_mw
     if conduct.derating is not None and conduct.derating.reach_mw is not None:
         kept_low, kept_high = conduct.derating.reach_mw

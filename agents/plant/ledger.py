@@ -1,7 +1,7 @@
 """Money of a slot whose energy ``agents.plant.settlement`` settled: earnings and costs by asset and zone, corrections.
 
-Everything here is a pure function of what was settled, so a correction is the difference of two evaluations, and all
-entries of a slot and asset always sum to the evaluation on the latest values.
+All functions are pure functions of the settled slot. A correction is therefore the difference of two evaluations, and
+all entries of a slot and asset sum to the evaluation on the latest values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ZONE_ROW = "zone"
 
 
 class SettledSlot(msgspec.Struct, omit_defaults=True):
-    """What is known of one settled slot; enough to compute its money again.
+    """Data of one settled slot, sufficient to compute its money again.
 
     ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets
     that started up. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
@@ -73,9 +73,9 @@ class Money:
 def money_of(zone: Zone, now: SettledSlot, before: SettledSlot | None) -> dict[str, Money]:
     """Return the money of one slot by asset, the zone's penalties last under ``zone``.
 
-    ``fuel_cost`` is the running cost of an asset: fuel, paid curtailment, or energy that it owed and did not have.
-    ``penalty_no_action`` is the zone's penalty on the same net load had the plant rested, with the emergency shedding
-    that is there anyway.
+    ``fuel_cost`` is the running cost of an asset: fuel, paid curtailment, or missing energy due to its users.
+    ``penalty_no_action`` is the zone's penalty on the same net load with the plant at rest, including the emergency
+    shedding that acts without the plant.
 
     Args:
         zone: Assets, costs and limits.
@@ -116,7 +116,7 @@ def _asset_money(asset: Asset, now: SettledSlot, hours: float) -> Money:
 
 
 def penalty(zone: Zone, grid_mw: float | None, before_mw: float | None) -> float:
-    """Return the ramp and cap penalties of one slot; what is not measured costs nothing until a correction brings it.
+    """Return the ramp and cap penalties of one slot; without a measurement they are 0 until a correction arrives.
 
     ``hours * (ramp_price * max(|G - G'| - R, 0) + cap_price * (max(G - import_cap, 0) + max(-export_cap - G, 0)))``
     """
@@ -131,7 +131,7 @@ def penalty(zone: Zone, grid_mw: float | None, before_mw: float | None) -> float
 
 
 def no_action_shed_mw(zone: Zone, net_mw: float | None) -> dict[str, float]:
-    """Return what emergency shedding at the import cap takes off when the plant does not act, by load in file order."""
+    """Return the emergency shedding at the import cap if the plant does not act, MW by load in file order."""
     excess_mw = 0.0 if net_mw is None else max(net_mw - zone.limits.import_cap_mw, 0.0)
     shed: dict[str, float] = {}
     for asset in zone.assets:

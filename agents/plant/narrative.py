@@ -28,7 +28,7 @@ MAX_RUNS = 6
 
 @dataclass(frozen=True, slots=True)
 class BindingStretch:
-    """A limit that binds over steps in a row, and what one MW more of it would save.
+    """A limit that binds over steps in a row, and the saving by one MW more of it.
 
     ``kind``: ``import cap``, ``export cap``, ``ramp up`` or ``ramp down``. ``start`` to ``end``: the stretch of time.
     ``worth_per_mw``: the most that it is worth in one step, at ``dearest_at``.
@@ -47,7 +47,7 @@ def story(
     zone: Zone | None = None,
     frequency_mwh: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """Return the decision in sentences, the most important first.
+    """Return the decision in sentences, most important first.
 
     Args:
         decision: The decision.
@@ -81,7 +81,7 @@ def story(
 
 
 def rules_behind_decision(decision: Decision) -> list[str]:
-    """Return the plant's own clauses, with their version, that shaped a decision; empty where none did."""
+    """Return the plant's own clauses, with their version, that shaped a decision; empty if none did."""
     duals = decision.duals
     applied = {
         "SITE.limits": decision.checks,
@@ -96,7 +96,7 @@ def rules_behind_decision(decision: Decision) -> list[str]:
 
 
 def _source(bid: ActorBid | TraderBid) -> str:
-    """Return what a bid rests on: its model, or the named fallback."""
+    """Return the source of a bid: its model, or the named fallback."""
     return bid.source if bid.model_id in {"", "none", bid.source} else f"{bid.source} {bid.model_id}"
 
 
@@ -122,7 +122,7 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
 
 
 def _answer(asset_id: str, energy_mwh: float, zone: Zone | None) -> str:
-    """Return what an asset's own answer to frequency came to in the slot."""
+    """Return the energy of an asset's frequency response in the slot, as a sentence."""
     energy = power_text(energy_mwh, signed=True)
     text = f"{asset_id} delivered {energy}h of frequency response in the slot, settled at its price"
     if zone is None:
@@ -133,7 +133,7 @@ def _answer(asset_id: str, energy_mwh: float, zone: Zone | None) -> str:
 
 
 def _follows(row: Mapping[str, Any]) -> str:
-    """Return what the setpoint's curve makes of a net load below and above the expected, halfway to its ends."""
+    """Return the power on the setpoint's curve at a lower and a higher net load than expected, halfway to its ends."""
     curve = row.get("curve") or []
     points = json.loads(curve) if isinstance(curve, str) else curve
     powers = [mw for _, mw in points]
@@ -146,7 +146,7 @@ def _follows(row: Mapping[str, Any]) -> str:
 
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
-    """Return the prices at which an asset would turn, in brackets; empty where there are none."""
+    """Return the prices at which an asset changes its action, in brackets; empty if there are none."""
     water = decision.duals.water_value_per_mwh.get(asset_id)
     asset = next((a for a in zone.assets if a.asset_id == asset_id), None) if zone is not None else None
     prices = None if water is None or asset is None else type_of(asset).break_even(asset, water)
@@ -234,13 +234,13 @@ def say_derating(asset_id: str, derating: Derating) -> str:
 
 
 def say_soc(asset_id: str, reading: float, used: float | None) -> str:
-    """Return which SoC is used in place of one that is not believed, as a sentence."""
+    """Return the SoC used instead of a rejected reading, as a sentence."""
     by_energy = "" if used is None else f", {100.0 * used:.0f} %"
     return f"{asset_id} reports {100.0 * reading:.0f} % SoC; the plant uses the SoC from its measured energy{by_energy}"
 
 
 def say_check(check: SetpointCheck) -> str:
-    """Return what the checker changed of a setpoint, as a sentence."""
+    """Return the checker's change of a setpoint, as a sentence."""
     reason = "" if check.reason is None else f": {check.reason}"
     return f"{check.asset_id} {check.outcome}{reason}"
 
@@ -252,7 +252,7 @@ def say_verdict(verdict: OrderVerdict) -> str:
 
 
 def say_reason(verdict: OrderVerdict) -> str | None:
-    """Return why an order was not met in full, as a clause; None where it was."""
+    """Return why an order was not met in full, as a clause; None if it was."""
     if verdict.detail is not None:
         return verdict.detail
     match verdict.code:

@@ -37,7 +37,7 @@ class OrderLimit:
     energy_mwh: float | None
 
     def excess(self, lost: float, moved_mwh: float, currency: str) -> str | None:
-        """Return what was exceeded, as a sentence; None where nothing was."""
+        """Return what was exceeded, as a sentence; None if nothing was."""
         if lost > self.loss + _SAME_SHARE * (abs(self.loss) + moved_mwh):
             return f"it lost {lost:,.2f} {currency} and was approved for {self.loss:,.2f} at most"
         if self.energy_mwh is not None and moved_mwh > self.energy_mwh * (1.0 + _SAME_SHARE):
@@ -46,7 +46,7 @@ class OrderLimit:
 
 
 def limit_of(order: Order) -> OrderLimit | None:
-    """Return what an order was approved for, None where its approval names no cost."""
+    """Return what an order was approved for, None if its approval names no cost."""
     approval = approval_of(order) if order.action in WITHIN_BUDGET else None
     if approval is None or approval.cost is None:
         return None

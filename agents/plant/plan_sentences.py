@@ -102,13 +102,13 @@ def step_edges(decision: Decision) -> list[datetime]:
 
 
 def powers_of(decision: Decision, asset_id: str) -> list[float]:
-    """Return an asset's planned power (MW) by step, empty where nothing is planned for it."""
+    """Return an asset's planned power (MW) by step, empty if nothing is planned for it."""
     rows = None if decision.plan is None else decision.plan.assets.get(asset_id)
     return [] if rows is None else rows.power_mw
 
 
 def socs_of(decision: Decision, asset_id: str) -> list[float]:
-    """Return a store's planned state of charge (0-1) at the end of each step, empty where none is planned."""
+    """Return a store's planned state of charge (0-1) at the end of each step, empty if none is planned."""
     rows = None if decision.plan is None else decision.plan.assets.get(asset_id)
     return [] if rows is None else rows.soc
 
@@ -227,7 +227,7 @@ def _limit_reason(subject: str, run: BindingStretch) -> str:
 
 
 def limit_sentence(decision: Decision, zone: Zone) -> str | None:
-    """Return the most expensive limit ahead and what one MW more of it would save; None where none binds."""
+    """Return the most expensive limit ahead and what one MW more of it would save; None if none binds."""
     run = max(binding_stretches(decision), key=lambda run: run.worth_per_mw, default=None)
     if run is None:
         return None
@@ -240,7 +240,7 @@ def limit_sentence(decision: Decision, zone: Zone) -> str | None:
 
 
 def ruling_order(decision: Decision, asset: Asset, at: datetime) -> Order | None:
-    """Return the order that rules an asset at a time, None where none does; holds rule first, then priority."""
+    """Return the order that rules an asset at a time, None if none does; holds rule first, then priority."""
     mine = [
         order
         for order in decision.orders

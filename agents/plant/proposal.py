@@ -60,7 +60,7 @@ class Check:
 
     @property
     def rule(self) -> str | None:
-        """The clause with its version, None where there is none."""
+        """The clause with its version, None if there is none."""
         return None if self.clause is None else cited(self.clause, self.version or NOTES_VERSION)
 
 
@@ -132,7 +132,7 @@ def propose(
 
     Args:
         zone: The zone.
-        decision: The zone's last decision of revision 0, None where there is none.
+        decision: The zone's last decision of revision 0, None if there is none.
         order: What is wanted; not approved yet.
         since: Orders accepted after the decision, in order of arrival.
         solver: Solves a clearing problem.
@@ -163,7 +163,7 @@ def propose(
 
 
 def refuse_wish(zone: Zone, order: Order, longest: timedelta = MAX_LIFE) -> Refusal | None:
-    """Return why admission would refuse an order even with an approval, None where it would not."""
+    """Return why admission would refuse an order even with an approval, None if it would not."""
     return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None), longest=longest)
 
 

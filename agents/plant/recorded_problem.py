@@ -41,7 +41,7 @@ class Reopened:
     def problem(self, orders: Sequence[Order], *, keep_decided: bool = True) -> BuiltProblem | None:
         """Return the problem with other orders in force.
 
-        None where no net load reaches the slot, so there is nothing to clear.
+        None if no net load reaches the slot, so there is nothing to clear.
 
         Args:
             orders: Orders in force.

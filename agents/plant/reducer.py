@@ -89,7 +89,7 @@ class PlantReducer:
         return PlantState()
 
     def load(self, zone: str, get: Load) -> PlantState:
-        """Return the kept state; an unusable one is the initial one."""
+        """Return the stored state, or the initial state if it cannot be read."""
         return load_state(get, self._policies, self._memory)
 
     def changes(self, state: PlantState) -> Mapping[str, bytes | None]:

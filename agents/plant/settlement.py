@@ -142,7 +142,7 @@ class _ClosedSlot:
 
 @dataclass(frozen=True, slots=True)
 class _SettledAsset:
-    """One asset after the slot. ``frequency_mwh``: its response to frequency, None where there was none."""
+    """One asset after the slot. ``frequency_mwh``: its response to frequency, None if there was none."""
 
     after: AssetKept
     status: AssetStatus
@@ -233,7 +233,7 @@ def is_provisional(observation: SlotClosed | None) -> bool:
 
 
 def price_per_mwh(zone: Zone, observation: SlotClosed | None) -> float | None:
-    """Return the actual price; the zone's flat one where it has no price at all, None where it is missing."""
+    """Return the actual price; the zone's flat one where it has no price at all, None if it is missing."""
     if observation is None:
         return None
     if PRICE in observation.values and observation.quality.get(PRICE) != Quality.ABSENT:

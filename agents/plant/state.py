@@ -248,7 +248,7 @@ def asset_at_rest(asset: Asset, soc: Mapping[str, float]) -> AssetKept:
 
 
 def reach_of(assets: Mapping[str, AssetKept | AssetSnapshot]) -> dict[str, tuple[float | None, float | None]]:
-    """Return the power limits (MW) of the assets that are derated to a part of their power, None where not limited."""
+    """Return the power limits (MW) of the assets that are derated to a part of their power, None if not limited."""
     deratings = {
         asset_id: asset.conduct.derating if isinstance(asset, AssetKept) else asset.derating
         for asset_id, asset in assets.items()
@@ -274,7 +274,7 @@ def fleet_state(zone: Zone, assets: Mapping[str, AssetKept | AssetSnapshot], gri
 
 
 def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> PlantState:
-    """Return the kept state; without a usable head the initial one."""
+    """Return the stored state, or the initial state without a readable head."""
     head = unpack(get("head"), PlantHead, _SHAPE)
     if head is None:
         return PlantState()
