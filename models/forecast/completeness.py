@@ -17,7 +17,7 @@ READY_SHARE = 0.3
 def lags_of(
     ring: SlotRing, channel: str, index: int, *, stands_in: int | None, restored_to: int | None, ready_share: float
 ) -> KnownLags:
-    """Return how complete the past of ``channel`` is when slot ``index`` has closed.
+    """Return the completeness of the lags of ``channel`` after slot ``index`` has closed.
 
     Args:
         ring: The zone's slots.

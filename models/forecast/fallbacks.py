@@ -24,7 +24,7 @@ _MIN_ERRORS = 12
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A fallback's forecast of H horizons, MW; ``reason`` says why no model spoke."""
+    """A fallback's forecast of H horizons, MW; ``reason``: why no model was used."""
 
     source: str
     quantiles: Floats

@@ -126,7 +126,7 @@ def release_quarantine(head: ForecastHead, step: Step, order: Order) -> Alert | 
 
 
 def _missing(slot: SlotClosed, judged: Judgement) -> Verdict | None:
-    """Return the verdict on a slot that lacks a channel; the intake has said so, and no episode begins."""
+    """Return the verdict on a slot with a missing channel; the intake reported it, and no episode begins."""
     lacks = next((name for name in judged.channels if slot.values.get(name) is None), None)
     if lacks is None or lacks == NET_LOAD:
         return None
@@ -215,7 +215,7 @@ def widened(quantiles: Floats, mean: Floats, steps: Ints, age: int) -> Floats:
         quantiles: Quantiles by horizon, MW, shape (H, 7).
         mean: Means around which they are widened, MW, shape (H,).
         steps: Horizons in slots, shape (H,).
-        age: Slots since the last value that was believed, at most ``WIDEST_AGE`` count.
+        age: Slots since the last trusted value, at most ``WIDEST_AGE`` count.
     """
     width = quantiles[:, -1] - quantiles[:, 0]
     later = np.interp(steps + min(age, WIDEST_AGE), steps, width)

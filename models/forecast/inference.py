@@ -48,7 +48,7 @@ def feature_row(served: ServedModel, slot: datetime, row: NetLoadRow) -> Feature
 
 
 def infer(message: FeatureRow, load_model: LoadModel) -> Inference:
-    """Return what the model says of a row; a failure where the registry lacks it, or it was made for other features.
+    """Return the model's result for a row; a failure if the registry lacks the model or the features differ.
 
     Args:
         message: The row.

@@ -41,7 +41,7 @@ def quantiles_message(
         quantiles: Shape (H, 7), MW.
         mean: Shape (H,), MW.
         decimals: Decimals of forecasts in the zone's power scale (``PowerScale.forecast_decimals``).
-        xgboost_weight: Of the first horizons; None where no model speaks.
+        xgboost_weight: Of the first horizons; None without a model.
     """
     rounded = _as_lists(_rounded(quantiles, mean, 10.0**decimals), decimals)
     return _message(source, model_id, rounded, xgboost_weight)
@@ -69,12 +69,12 @@ def _message(
 
 
 def price_message(price: PriceForecast, model_id: str, published_prices: Floats) -> Quantiles | None:
-    """Return the message of a price forecast, or None where it has no basis.
+    """Return the message of a price forecast, or None if it has no basis.
 
     Args:
         price: The forecast, published prices in place.
-        model_id: Model in force, empty where there is none.
-        published_prices: Published price of each horizon, shape (H,), NaN where there is none.
+        model_id: Model in force, empty if there is none.
+        published_prices: Published price of each horizon, shape (H,), NaN if there is none.
     """
     rounded = _rounded(price.quantiles, price.mean, _PRICE_PARTS)
     if not np.isfinite(rounded).all():

@@ -18,7 +18,7 @@ def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int, decimals:
 
     Args:
         forecast: Gives slot, observation and horizons.
-        past: Net load up to and with the slot, MW, shape (n,), NaN where missing; the last ``PAST_DAYS`` are read.
+        past: Net load up to and with the slot, MW, shape (n,), NaN if missing; the last ``PAST_DAYS`` are read.
         lag_days: 0: persistence; 7: now plus the change of the same slots a week ago.
         decimals: Decimals of forecasts in the zone's power scale.
     """

@@ -36,7 +36,7 @@ class NetLoadTarget:
     Args:
         zone: Its configuration.
         calendar: The zone's calendar.
-        min_history_days: Net load of this many days must be known before a model speaks.
+        min_history_days: Net load of this many days must be known before a model is used.
     """
 
     target = Target.NET_LOAD
@@ -63,7 +63,7 @@ class NetLoadTarget:
         return self.calibrate(state, index, self._predict(state, self.row(state, index)))
 
     def row(self, state: ForecastState, index: int) -> NetLoadRow | Silence:
-        """Return what the model in force reads to forecast from the closed slot ``index``, or why it cannot speak."""
+        """Return the model's input for the closed slot ``index``, or why no model can be used."""
         now = state.ring.get(NET_LOAD, index)
         if state.served is None or state.served.net_load is None or state.features is None:
             return _NO_MODEL if state.head.model is None else _LOST_MODEL
@@ -83,12 +83,12 @@ class NetLoadTarget:
         )
 
     def calibrate(self, state: ForecastState, index: int, predicted: NetLoadForecast | Silence) -> dict[str, Any]:
-        """Return the fields of ``Forecast`` for what the model in force says, or for a fallback where it is silent.
+        """Return the fields of ``Forecast`` from the model's result, or from a fallback without one.
 
         Args:
             state: The zone's state; the forecast waits in it for its errors.
             index: The closed slot.
-            predicted: What the model says of the row of this slot.
+            predicted: The model's result for the row of this slot.
         """
         now = state.ring.get(NET_LOAD, index)
         groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
@@ -175,6 +175,6 @@ class NetLoadTarget:
 
 
 def _widening(before: Floats, after: Floats) -> Floats:
-    """Return how much wider the outer quantiles (H, 7) became, shape (H,); 1 where they had no width."""
+    """Return the ratio of the outer quantiles' widths after and before, shape (H,); 1 without a width before."""
     width_mw = before[:, -1] - before[:, 0]
     return np.divide(after[:, -1] - after[:, 0], width_mw, out=np.ones_like(width_mw), where=width_mw > 0)

@@ -39,7 +39,7 @@ class PriceTarget:
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
 
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
-        """Return quantiles and outlook; nothing where no price is known."""
+        """Return quantiles and outlook; nothing if no price is known."""
         forecast = self._forecast(state, index)
         published = self._published(state, index)
         quantiles = price_message(forecast, "" if state.served is None else state.served.model_id, published)

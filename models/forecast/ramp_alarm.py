@@ -29,7 +29,7 @@ class RampAlarm:
         self._zone = zone
 
     def alert(self, ramps: LargeRamps, waiting: WaitingForecasts, index: int, slot: datetime) -> Alert | None:
-        """Return the alert that begins with the forecast of slot ``index``, None where none does.
+        """Return the alert that begins with the forecast of slot ``index``, None if none does.
 
         Args:
             ramps: Sizes of large ramps and the alarm's level.

@@ -21,7 +21,7 @@ def event_threshold(past: Floats, steps: int) -> float | None:
     Linear between order statistics, to the bits of ``np.quantile``, which takes five times as long.
 
     Args:
-        past: Net load in earlier slots, MW, shape (n,), NaN where missing.
+        past: Net load in earlier slots, MW, shape (n,), NaN if missing.
         steps: Slots from one value to the other.
     """
     changes = np.abs(past[steps:] - past[:-steps])
@@ -36,15 +36,15 @@ def event_threshold(past: Floats, steps: int) -> float | None:
 
 
 def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[str, Any]:
-    """Return how well expected changes warned of events: ``pod``, ``far``, ``csi``, None where undefined, and counts.
+    """Return scores of expected changes as warnings: ``pod``, ``far``, ``csi``, None if undefined, and counts.
 
     An event is an actual change of at least the threshold, up or down. An alarm is an expected change of at least 93 %
     of it; it is a hit when an event of the same direction follows. POD = hits / events, FAR = false alarms / alarms,
     CSI = hits / (events + false alarms).
 
     Args:
-        expected: Expected changes, shape (n,), MW; NaN where there is no forecast.
-        actual: What came, shape (n,); NaN where missing. Pairs with a NaN are left out.
+        expected: Expected changes, shape (n,), MW; NaN if there is no forecast.
+        actual: What came, shape (n,); NaN if missing. Pairs with a NaN are left out.
         threshold_mw: Size of an event.
     """
     is_known = np.isfinite(expected) & np.isfinite(actual)
@@ -55,7 +55,7 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
 
 
 def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dict[str, Any]:
-    """Return POD, FAR and CSI of alarms, None where undefined, and counts.
+    """Return POD, FAR and CSI of alarms, None if undefined, and counts.
 
     Args:
         alarm: Whether one was raised, shape (n,).

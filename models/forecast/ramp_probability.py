@@ -58,7 +58,7 @@ class LargeRamps:
         self._keep = 1.0 - 1.0 / (MEMORY_DAYS * step.per_day)
 
     def enter(self, ring: SlotRing, index: int, actual: float, waiting: WaitingForecasts) -> None:
-        """Enter the net load of slot ``index``: count what was forecast of its change over each number of hours.
+        """Add the net load of slot ``index``: score the forecasts of its change over each number of hours.
 
         Args:
             ring: Holds the net load of the past weeks.

@@ -43,7 +43,7 @@ from vpp.streams.topics import ALERTS, FORECASTS, SKILL
 MIN_HISTORY_DAYS = 15.0
 LoadModel = Callable[[str, str], ServedModel]
 RefuseOrder = Callable[[Order, Origin], list[Output]]
-"""Verifies an admitted order where it acts; returns what its refusal yields, nothing where it may act."""
+"""Verifies an admitted order where it acts; returns what its refusal yields, nothing if it may act."""
 
 
 class ForecastReducer:
@@ -53,7 +53,7 @@ class ForecastReducer:
         zone: Its configuration.
         load_model: Finds a promoted model by id and sha256; raises ``ModelError``.
         skill_window: Scored forecasts per horizon in the live skill.
-        min_history_days: Net load of this many days must be known before a model speaks.
+        min_history_days: Net load of this many days must be known before a model is used.
         targets: What to forecast; a backtest of one target leaves the other out.
         ready_share: Share of a target's lags (0-1) that must be there before policies bid on its forecast.
         refuse_order: Verifies orders to the guard.
@@ -95,14 +95,14 @@ class ForecastReducer:
         return load_state(self.initial(zone), get) or self.initial(zone)
 
     def changes(self, state: ForecastState) -> Mapping[str, bytes | None]:
-        """Return what changed since the last call."""
+        """Return the state values that changed since the last call."""
         return state_changes(state)
 
     def step(self, state: ForecastState, message: Message, origin: Origin) -> tuple[ForecastState, list[Output]]:
-        """Return the state after one message of ``vpp.telemetry`` and what it yields.
+        """Return the state after one message of ``vpp.telemetry`` and its outputs.
 
         Raises:
-            MessageError: The message is none that the topic carries, or of another step than the zone's.
+            MessageError: The message type does not belong to the topic, or its step differs from the zone's.
         """
         self.check(message)
         match message:
@@ -130,8 +130,8 @@ class ForecastReducer:
         """Refuse what ``step`` cannot take.
 
         Raises:
-            MessageError: The message is none that the topic carries, or of another step than the zone's, or an order
-                that is not for the guard.
+            MessageError: The message type does not belong to the topic, or its step differs from the zone's, or an
+                order that is not for the guard.
         """
         match message:
             case SlotClosed() | Correction():
@@ -154,7 +154,7 @@ class ForecastReducer:
         return [] if alert is None else [Output(ALERTS.name, alert)]
 
     def proof(self, state: ForecastState) -> dict[str, KnownLags]:
-        """Return how complete the past of each target is at the last closed slot; nothing before the first.
+        """Return the completeness of each target's lags at the last closed slot; None before the first.
 
         A price that is published for the next slot needs no past to be bid on.
         """
@@ -193,7 +193,7 @@ class ForecastReducer:
         return [] if alerts is None else self.issue(state, slot, alerts)
 
     def enter(self, state: ForecastState, slot: SlotClosed) -> list[Alert] | None:
-        """Enter a closed slot and score what was forecast of it; return alerts, or None where no forecast is due."""
+        """Add a closed slot and score its forecasts; return alerts, or None if no forecast is due."""
         index = self._step.index(slot.slot)
         head = state.head
         if head.last is not None and index <= head.last:
@@ -211,7 +211,7 @@ class ForecastReducer:
         return None if slot.history else alerts
 
     def row(self, state: ForecastState, slot: SlotClosed) -> NetLoadRow | Silence:
-        """Return what the net-load model reads to forecast from the slot entered last, or why it cannot speak."""
+        """Return the input of the net-load model for the slot added last, or why no model can be used."""
         return self._net_load.row(state, self._step.index(slot.slot))
 
     def issue(
@@ -227,7 +227,7 @@ class ForecastReducer:
             state: The zone's state.
             slot: The slot.
             alerts: What ``enter`` returned.
-            predicted: What the net-load model says of this slot's row, or why it is silent; None: it is asked here.
+            predicted: Result of the net-load model for this slot's row, or why there is none; None: computed here.
         """
         index, head, judged = self._step.index(slot.slot), state.head, state.judged
         release = head.release_at(index)
@@ -278,7 +278,7 @@ class ForecastReducer:
                         state.ring.put(channel, first + i * repeat + j, value)
 
     def _score(self, state: ForecastState, index: int) -> list[Alert]:
-        """Score what was forecast of slot ``index``; return alerts of absurd values."""
+        """Score the forecasts of slot ``index``; return alerts of implausible values."""
         alerts = [forecaster.score(state, index) for forecaster in self._forecasters]
         return [alert for alert in alerts if alert is not None]
 

@@ -115,7 +115,7 @@ class RemoteForecastReducer:
         return state
 
     def changes(self, state: RemoteState) -> Mapping[str, bytes | None]:
-        """Return what changed since the last call."""
+        """Return the state values that changed since the last call."""
         out: dict[str, bytes | None] = dict(self._local.changes(state.forecast))
         for key in state.changed.take():
             value: Queue | WaitingMessage | None = None
@@ -127,14 +127,14 @@ class RemoteForecastReducer:
         return out
 
     def proof(self, state: RemoteState) -> dict[str, KnownLags]:
-        """Return how complete the past of each target is, as the step itself."""
+        """Return the completeness of each target's lags, as ``ForecastReducer.proof``."""
         return self._local.proof(state.forecast)
 
     def step(self, state: RemoteState, message: Message, origin: Origin) -> tuple[RemoteState, list[Output]]:
-        """Return the state after one message of ``vpp.telemetry`` and what it yields.
+        """Return the state after one message of ``vpp.telemetry`` and its outputs.
 
         Raises:
-            MessageError: The message is none that the topic carries, or of another step than the zone's.
+            MessageError: The message type does not belong to the topic, or its step differs from the zone's.
         """
         self._local.check(message)
         row = state.row
@@ -184,7 +184,7 @@ class RemoteForecastReducer:
     def _take(
         self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None
     ) -> tuple[RemoteState, list[Output]]:
-        """Take a message while no row is under way; a row that it leads to is asked for at ``asked_at``."""
+        """Apply a message while no row is under way; a resulting row is requested at ``asked_at``."""
         if not isinstance(message, SlotClosed):
             return state, self._local.step(state.forecast, message, origin)[1]
         alerts = self._local.enter(state.forecast, message)

@@ -119,7 +119,7 @@ class Scoreboard:
         return self._codec.pack(self.day[row : row + 1], *_split(self.sums[row]))
 
     def _unpack(self, raw: bytes | None) -> int | None:
-        """Take one day's sums; return its row, None where the value is of no use."""
+        """Take one day's sums; return its row, None if the value is of no use."""
         day = np.empty_like(self.day[:1])
         counts, errors = _split(self.sums[0])
         if not self._codec.unpack(raw, day, counts, errors):

@@ -87,7 +87,7 @@ def mature(
 def skill_message(
     zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Floats, decimals: int
 ) -> Skill | None:
-    """Return the scores of the horizons that have some, None where none has.
+    """Return the scores of the horizons that have some, None if none has.
 
     Args:
         zone: Zone name.
@@ -119,7 +119,7 @@ def skill_message(
 
 
 def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: WaitingForecasts) -> Alert | None:
-    """Return an alert when an actual lies ten interval widths off what a model forecast of it one step ago.
+    """Return an alert if an actual value is ten interval widths away from the model's forecast one step earlier.
 
     No weather does that; a meter that changed its unit does.
 
@@ -152,7 +152,7 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
 
 
 def retraining_alert(promotion: Promotion) -> Alert:
-    """Return what became of a retraining that drift led to.
+    """Return the alert on the result of a retraining after drift.
 
     Args:
         promotion: The model in force after it, the version that it made, and the verdict on the two.
@@ -183,7 +183,7 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
     judged: slice,
     decimals: int,
 ) -> Alert | None:
-    """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
+    """Return a warning if the day's errors do not fit their intervals, or the skill of the window is lost.
 
     Errors are judged against the width that was forecast for them, so a hard week is no drift. Skill of net load is
     judged at the next step, where a sound model halves persistence's error; that of prices over all horizons, since the

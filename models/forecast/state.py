@@ -73,7 +73,7 @@ class ForecastHead(msgspec.Struct, omit_defaults=True):
 
 
 class SlotRecord(msgspec.Struct, frozen=True):
-    """What changes with every slot, part by part; empty where a part has not begun.
+    """What changes with every slot, part by part; empty if a part has not begun.
 
     ``first_errors``: by target. ``today``: scores of the day under way, by target.
     """
@@ -138,7 +138,7 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
 
 
 def load_state(state: ForecastState, get: Load) -> ForecastState | None:
-    """Fill an initial ``state`` from what was kept; None where that is missing or of another version or step."""
+    """Fill an initial ``state`` from stored values; None if they are missing or of another version or step."""
     record = unpack(get(EACH_SLOT), SlotRecord, _SHAPE)
     if record is None or not state.ring.load(record.ring, get):
         return None

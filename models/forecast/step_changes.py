@@ -98,7 +98,7 @@ class StepChanges:
         return Steps(out, _beyond(out, limit_mw * self._gaps), limit_mw)
 
     def enter(self, ring: SlotRing, index: int, waiting: WaitingForecasts, ramp_sd: Floats) -> None:
-        """Enter the net load of slot ``index``: what was forecast of the steps that end with it teaches the next ones.
+        """Add the net load of slot ``index``: learn from the forecasts of the steps that end with it.
 
         Args:
             ring: Holds the net load up to the slot.
@@ -129,7 +129,7 @@ class StepChanges:
         return ring.window(NET_LOAD, index + 1 - (SEASON_DAYS + 1) * self._per_day, index + 1)
 
     def record(self) -> bytes:
-        """Return what past steps taught as bytes; empty before any came."""
+        """Return the learned values as bytes; empty before the first step."""
         return self._codec.pack(self._sums.T, self._z) if self._has_begun else b""
 
     def load(self, record: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The interface of a forecast target; docs/guide/adding-a-target.md says how to add one."""
+"""The interface of a forecast target; docs/guide/adding-a-target.md describes how to add one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vpp.messages import Alert
 
 
 class TargetForecaster(Protocol):
-    """Forecasts one target of one zone and scores what it forecast.
+    """Forecasts one target of one zone and scores its forecasts.
 
     All indices are of slots. State is shared: the ring is read, the target's own ``state.waiting`` entry is written.
     """
@@ -41,9 +41,9 @@ class TargetForecaster(Protocol):
         ...
 
     def score(self, state: ForecastState, index: int) -> Alert | None:
-        """Score what was forecast of slot ``index`` on its actual; return an alert where the actual is absurd."""
+        """Score the forecasts of slot ``index`` on its actual value; return an alert if this value is implausible."""
         ...
 
     def model(self, served: ServedModel | None) -> object | None:
-        """Return the model whose drift is watched, None where a fallback is in use."""
+        """Return the model whose drift is watched, None if a fallback is in use."""
         ...

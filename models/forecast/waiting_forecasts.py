@@ -61,7 +61,7 @@ def parts_of(steps: Ints) -> tuple[Part, ...]:
 
 
 class WaitingForecasts:
-    """Forecasts of one target that wait for their actuals, by origin slot; rounded to what is kept of them.
+    """Forecasts of one target that wait for their actual values, by origin slot; rounded as in the stored state.
 
     ``quantiles``: shape (origins, H, 7). ``mean``: shape (origins, H). ``now``: actual at the origin, NaN when missing.
     ``origin``: slot index that a row holds, -1 = none. ``by_model``: whether a model made it whose errors teach.
@@ -85,11 +85,11 @@ class WaitingForecasts:
         self._first_codec = ArrayCodec("first-errors-3", self.first_error, bits=ERROR_BITS)
 
     def put(self, index: int, now: float, quantiles: Floats, mean: Floats | None = None, *, by_model: bool) -> None:
-        """Keep the forecast issued when slot ``index`` closed.
+        """Add the forecast issued when slot ``index`` closed.
 
         Args:
             index: The slot.
-            now: Value of that slot, NaN where it is missing.
+            now: Value of that slot, NaN if it is missing.
             quantiles: Shape (H, 7).
             mean: Shape (H,); None: the median.
             by_model: Whether a model made it; a fallback's errors are not learned from.
@@ -109,13 +109,13 @@ class WaitingForecasts:
         self._fresh[index] = stored
 
     def set_first_error(self, row: int, error: float) -> None:
-        """Note the error at the first horizon, rounded to what is kept of it."""
+        """Set the error at the first horizon, rounded as in the stored state."""
         rounded = np.array([error])
         round_significant(rounded, ERROR_BITS)
         self.first_error[row] = rounded[0]
 
     def newest_errors(self, index: int, actual: float, steps: Ints, places: Ints) -> Floats:
-        """Return what a model's forecasts of slot ``index`` missed it by (actual less mean), NaN where there is none.
+        """Return the errors of a model's forecasts of slot ``index`` (actual - mean), NaN if there is none.
 
         Args:
             index: The slot.
@@ -128,7 +128,7 @@ class WaitingForecasts:
         return np.where(is_due, actual - self.mean[rows, places], np.nan)
 
     def record(self) -> bytes:
-        """Return what changes with every slot: the errors at the first horizon."""
+        """Return the state that changes with every slot: the errors at the first horizon."""
         return self._first_codec.pack(self.first_error)
 
     def load_record(self, record: bytes) -> bool:
@@ -136,12 +136,12 @@ class WaitingForecasts:
         return self._first_codec.unpack(record, self.first_error)
 
     def take_fresh(self) -> dict[int, Stored]:
-        """Return what is to be kept of the forecasts put since the last call, by slot, and count it as kept."""
+        """Return the parts to store of the forecasts added since the last call, by slot, and mark them as stored."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 
     def arrays(self, index: int, part: Part, stored: Stored | None) -> list[npt.NDArray[Any]]:
-        """Return the arrays that are kept of one part of a forecast; None: there is none of this slot."""
+        """Return the stored arrays of one part of a forecast, None without a forecast of this slot."""
         row, at, count = index % self.rows, part.horizons, self.mean.shape[1]
         centre, offsets = stored or (np.zeros(count, np.float32), np.zeros((_LEVELS + 1, count), np.float32))
         origin = np.array([-1 if stored is None else index], dtype=np.int32)
@@ -171,7 +171,7 @@ class WaitingForecasts:
 
 
 def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
-    """Return what changed since the last call, and count it as kept; the targets of a slot share a value per part."""
+    """Return the state values changed since the last call and mark them as stored; targets share a value per part."""
     fresh = [each.take_fresh() for each in waiting]
     changes: dict[str, bytes] = {}
     for index in sorted({index for stored in fresh for index in stored}):
@@ -184,7 +184,7 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
 
 @cache
 def _codec(targets: int, horizons: int) -> ArrayCodec:
-    """Return what packs one part of the forecasts of so many targets, each as ``WaitingForecasts.arrays``."""
+    """Return the codec of one part of the forecasts of several targets, each as ``WaitingForecasts.arrays``."""
     centre, offsets = np.zeros(horizons, np.float32), np.zeros((_LEVELS + 1, horizons), np.float32)
     one: list[npt.NDArray[Any]] = [np.zeros(1, np.int32), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
     stacked = [np.stack([array] * targets) for array in one]

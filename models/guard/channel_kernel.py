@@ -121,7 +121,7 @@ def factors(group: int, day_class: int, groups: int, out: Floats) -> None:
 def forecast(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, context: Floats, at: int, s: int, shape: Shape, fit: Fit, work: Floats
 ) -> float:
-    """Return the forecast of stream ``s`` from position ``at`` (MW), NaN where there is none.
+    """Return the forecast of stream ``s`` from position ``at`` (MW), NaN if there is none.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
@@ -190,7 +190,7 @@ def _error(window: Floats, at: int, index: int, s: int, shape: Shape, state: Sta
 def standardised(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, context: Floats, at: int, index: int, s: int, shape: Shape, state: State, fit: Fit
 ) -> float:
-    """Return the error of stream ``s`` at the slot in standard deviations; NaN where its origin is not trusted.
+    """Return the error of stream ``s`` at the slot in standard deviations; NaN if its origin is not trusted.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.

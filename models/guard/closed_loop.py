@@ -52,7 +52,7 @@ def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Flo
 
     Args:
         part: The fitted guard.
-        series: Values of the zone; a value that is not believed is replaced in its window.
+        series: Values of the zone; a rejected value is replaced in its window.
         begin: First position; 16 days of history must lie before it.
         end: End (exclusive).
         buffer: State after the slot before ``begin``, shape (state size,), changed.

@@ -15,7 +15,7 @@ _MOST_FORM = 0.4
 
 @kernel
 def episodes(values: Floats, level: float, dwell: int) -> int:
-    """Return how often ``values`` reach ``level``, once within ``dwell`` slots of the first; NaN never does."""
+    """Return the number of episodes of ``values`` at or above ``level``, at most one per ``dwell`` slots."""
     count, free = 0, 0
     for t in range(values.shape[0]):
         if t >= free and values[t] >= level:

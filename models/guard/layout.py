@@ -54,7 +54,7 @@ class Layout:
     """Which data the guard of a zone reads.
 
     ``channels``: measured parts of net load, load first. ``published``: terms of the published forecast of each row,
-    None where there is none. ``companions``: other supply of the zone, witnesses of its load. ``balances``: per
+    None if there is none. ``companions``: other supply of the zone, witnesses of its load. ``balances``: per
     independent total its channel and the signs of its parts.
     """
 
@@ -224,7 +224,7 @@ def new_buffer(shape: Shape) -> Floats32:
 
 
 def kept_rows(shape: Shape) -> tuple[Ints, Ints]:
-    """Return how a state is kept: in rows that change together, so that a slot writes few of them.
+    """Return the rows of the stored state: values that change together share a row, so a slot writes few rows.
 
     The first row changes with every slot. Then comes a row for each slot of the day, and one for each origin whose
     forecasts wait.

@@ -27,7 +27,7 @@ def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
     Args:
         window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
-        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN if there is none.
         context: Slot of the day and calendar, shape (k, slots).
         at: Column of the slot in these arrays.
         index: Index of the slot since 1970, the place in the rings of ``state``.
@@ -58,7 +58,7 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
 
     Args:
         window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
-        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN if there is none.
         supply: Values of the companions at the slot, shape (companions,), MW.
         context: Slot of the day and calendar, shape (k, slots).
         at: Column of the slot in these arrays.

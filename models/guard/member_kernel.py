@@ -80,7 +80,7 @@ def _ramp(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def _seen(window: Floats, at: int, index: int, row: int, back: int, state: State) -> float:
-    """Return the value of a channel ``back`` slots ago as it was measured, whatever entered in its place."""
+    """Return the measured value of a channel ``back`` slots ago, even if it was replaced."""
     if back < SEEN:
         value: float = np.float64(state.seen[row, (index - back) % SEEN])
         return value
@@ -108,7 +108,7 @@ def _same_level(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 def longest_repeat(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, at: int, index: int, row: int, first: int, last: int, every: int, state: State
 ) -> float:
-    """Return how many of the newest values (3 at most) equal those ``first`` to ``last`` slots before.
+    """Return the number of newest values (at most 3) that equal those ``first`` to ``last`` slots before.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
@@ -163,7 +163,7 @@ def _drift(window: Floats, published: Floats, at: int, shape: Shape) -> float:
 def given_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, at: int, index: int, ahead: int, s: int, shape: Shape, state: State, out: Floats
 ) -> None:
-    """Write what the change of load over ``ahead`` slots is explained with: its forecast, channels, other supply.
+    """Write the regressors of the change of load over ``ahead`` slots: its forecast, channels, other supply.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
@@ -230,7 +230,7 @@ def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes 
     fit: Fit,
     out: Floats,
 ) -> int:
-    """Write the level of every member, NaN where it has none, and return the onset of the most likely ramp.
+    """Write the level of every member, NaN if it has none, and return the onset of the most likely ramp.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.

@@ -1,4 +1,4 @@
-"""The served guard of one zone: what was learned, and the initial state."""
+"""The served guard of one zone: learned parameters and initial state."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def _suspect(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def _onset(member_levels: Floats, leader: int, onset: int, shape: Shape, state: State) -> int:
-    """Return how many slots ago a slow attack on the primary channel began, 0 where it is not slow."""
+    """Return the number of slots since a slow attack on the primary channel began, 0 if it is not slow."""
     slow = max(member_levels[FAR], member_levels[RAMP], member_levels[GAP])
     if state.quarantine[SUSPECT] > 0.0 or leader == IDENTITY or slow <= member_levels[NEXT] + SLOW_LEAD:
         return 0
@@ -229,7 +229,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     member_levels: Floats,
     out: Floats,
 ) -> None:
-    """Judge the values at ``at``, put what is used in their place, learn, and make the next forecasts.
+    """Judge the values at ``at``, replace rejected ones, learn, and make the next forecasts.
 
     Args:
         window: Values by row, shape (rows, slots); changed at ``at`` and, on a rollback, before it.
@@ -315,7 +315,7 @@ def _replace(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Put each suspect channel's reference in its place, or hold it near, and sum net load again.
 
     Returns:
-        Whether a witness says what stands there now.
+        Whether the value comes from a witness.
     """
     q, witnessed = state.quarantine, True
     for c in range(shape.channels):

@@ -67,7 +67,7 @@ def aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 def reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, context: Floats, at: int, index: int, c: int, shape: Shape, state: State, fit: Fit
 ) -> tuple[float, float, bool]:
-    """Return what channel ``c`` should be at the slot, with its standard deviation (MW), and whether a witness says so.
+    """Return the expected value of channel ``c``, its standard deviation (MW), and whether it comes from a witness.
 
     The flying forecast; for the primary channel what the other supply of the zone says of its change, where that is a
     witness, within ``WITNESS_SIGMA`` of the flying forecast.
@@ -123,7 +123,7 @@ def agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 
     Args:
         window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
-        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN if there is none.
         supply: Values of the companions at the slot, shape (companions,), MW.
         context: Group, calendar and scale of each slot, as ``judge`` takes them.
         at: Column of the slot in ``window`` and ``context``.

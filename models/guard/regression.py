@@ -115,7 +115,7 @@ class StreamFit:
         self.scaling = mean, np.where(sd > 0.0, sd, np.inf)
 
     def add(self, design: Floats32, inputs: int, target: Floats, is_known: Bools, fade: float) -> None:
-        """Fade what was learned and add a block.
+        """Fade the sums and add a block.
 
         Args:
             design: Terms of the rows, shape (rows, terms).
@@ -135,7 +135,7 @@ class StreamFit:
             if not take.any():
                 continue
             rows, y = design[take], target[take].astype(np.float32)
-            if variant == 0:  # what is published stays out of the twin without it
+            if variant == 0:  # the twin without published forecasts does not use them
                 rows = rows.copy()
                 rows[:, (inputs - PUBLISHED_INPUTS) * FACTORS : inputs * FACTORS] = 0.0
             self.gram[variant] += rows.T @ rows

@@ -60,7 +60,7 @@ def _ahead_min(calendar: Calendar, first: int, last: int) -> Floats:
 
 
 def combined(terms: Terms, values: Mapping[str, Floats], slots: int) -> Floats:
-    """Return the signed sum of channels, NaN where one is missing or not there."""
+    """Return the signed sum of channels, NaN if one is missing or not there."""
     total = np.zeros(slots)
     for channel, sign in terms:
         total = total + sign * values.get(channel, np.full(slots, np.nan))

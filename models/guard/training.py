@@ -119,7 +119,7 @@ class GuardTrainer:
     def fit(self, frame: pd.DataFrame, until: datetime) -> GuardPart | None:
         """Return the guard learned on the rows of ``frame`` before ``until``.
 
-        None where there are too few rows, or where net load is constant.
+        None if there are too few rows, or where net load is constant.
 
         Args:
             frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
@@ -184,7 +184,7 @@ class GuardTrainer:
         return GuardPart(layout, shape, fit, buffer, series.first + slots - 1)
 
     def _with_supply(self, series: Series, shape: Shape, fit: Fit, supply_rows: Floats, settled: int) -> Fit:
-        """Learn what the other supply says of load; it is a witness only where it takes a tenth off the error."""
+        """Learn load from the other supply; it is a witness only if it lowers the error by a tenth."""
         slots = series.window.shape[1]
         coefficients = np.zeros((2, supply_rows.shape[2]))
         worth = False

@@ -108,7 +108,7 @@ _ROW = "guard-row-1"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the guard says of one slot.
+    """Judgement of the guard on one slot.
 
     ``channels``: what it watches. ``used``: what entered the ring in place of measured values, by channel. ``trust``:
     0-1 by channel, where below 1. ``cause``, ``suspect``: see ``vpp.messages.forecast.Verdict``. ``age``: slots
@@ -160,7 +160,7 @@ class Watch:
     _context: Floats = field(default_factory=lambda: np.empty((4, 0)))
 
     def take(self, part: GuardPart | None) -> None:
-        """Put a newly trained guard in force; what was learned since stays where its shape agrees."""
+        """Activate a newly trained guard; values learned since its training are kept if shapes agree."""
         if part is self._seated:
             return
         if part is not None:
@@ -172,7 +172,7 @@ class Watch:
         self._seated, self._day = part, -1
 
     def _unfold(self) -> None:
-        """Put what was loaded in the order of the buffer, where it is of the shape of the guard in force."""
+        """Arrange the loaded state in the order of the buffer if it has the shape of the active guard."""
         order, _ = self._rows
         if self._loaded is None or self._loaded[1].size != order.size:
             return
@@ -184,7 +184,7 @@ class Watch:
     def judge(
         self, ring: SlotRing, index: int, values: Values, calendar: Calendar, *, released: bool = False
     ) -> Judgement | None:
-        """Judge the slot whose measured values stand in the ring; changes the ring where a value is not believed.
+        """Judge the slot whose measured values are in the ring; rejected values are replaced in the ring.
 
         Args:
             ring: The zone's slots; net load included.
@@ -194,7 +194,7 @@ class Watch:
             released: Somebody vouches for the values: a quarantine ends, and none begins.
 
         Returns:
-            None where the guard is not seated.
+            None if the guard is not seated.
         """
         part = self._seated
         if part is None or not self._sit(part, index):
@@ -259,7 +259,7 @@ class Watch:
         return {_row_key(n): pack(rows[n].tobytes(), _ROW) for n in numbers if n > 0}
 
     def record(self) -> GuardRecord | None:
-        """Return what changes with every slot, after ``changes``; None before the first slot was judged."""
+        """Return the state that changes with every slot, after ``changes``; None before the first judged slot."""
         if self._written is None:
             return None if self._loaded is None else self._loaded[0]
         _, starts = self._rows
@@ -285,7 +285,7 @@ def _row_key(number: int) -> str:
 
 
 def _forget_windows(buffer: Floats32, part: GuardPart) -> None:
-    """Keep what was learned, and forget the forecasts and errors that wait: they speak of other slots."""
+    """Keep learned values and drop waiting forecasts and errors, which belong to other slots."""
     state, fresh = view_state(buffer, part.shape), view_state(new_buffer(part.shape), part.shape)
     for name in ("waiting", "trusted", "late", "gaps", "recent", "companions", "seen", "quarantine"):
         getattr(state, name)[:] = getattr(fresh, name)

@@ -44,7 +44,7 @@ class Trees:
         return self.stock(rows)
 
     def contributions(self, rows: Floats32) -> Floats:
-        """Return what each column adds (exact SHAP values), shape (n, features + 1); the last column is the bias."""
+        """Return the exact SHAP values of each column, shape (n, features + 1); the last column is the bias."""
         matrix = xgb.DMatrix(rows, missing=np.nan, nthread=1)
         return np.asarray(self._model().predict(matrix, pred_contribs=True), dtype=np.float64)
 
@@ -55,7 +55,7 @@ class Trees:
         return self._booster
 
     def stock(self, rows: Floats32) -> Floats32:
-        """Return what XGBoost itself predicts, as ``predict``."""
+        """Return the predictions of XGBoost itself, in the form of ``predict``."""
         return np.asarray(self._model().inplace_predict(rows, missing=np.nan), dtype=np.float32)
 
     def _agrees(self) -> bool:
@@ -177,7 +177,7 @@ def _walk(forest: Forest, rows: Floats32) -> Floats32:
 
 
 def _depth(nodes: Nodes, roots: Ints) -> int:
-    """Return how many splits the longest path has."""
+    """Return the number of splits of the longest path."""
     level, depth = roots, -1
     while level.size:
         level = level[nodes["left"][level] != level]

@@ -7,6 +7,6 @@ from vpp.numerics.compiled import kernel
 
 @kernel
 def between(below: float, above: float, share: float) -> float:
-    """Return what lies ``share`` (0 to 1) of the way from one order statistic to the next, to numpy's bits."""
+    """Return the value at ``share`` (0 to 1) between two order statistics, with the same bits as numpy."""
     gap = above - below
     return above - gap * (1.0 - share) if share >= 0.5 else below + gap * share

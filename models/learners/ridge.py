@@ -52,7 +52,7 @@ def standardise(rows: Floats, columns: Ints, mean: Floats, sd: Floats, out: Floa
     """Write standardised columns of ``rows`` (features, n) into ``out`` (n, columns + 1).
 
     Args:
-        rows: Shape (features, n), NaN = missing, which stands for the mean.
+        rows: Shape (features, n), NaN = missing, replaced by the mean.
         columns: Rows of ``rows`` that are taken, shape (columns,).
         mean: Mean of each of them, shape (columns,).
         sd: Standard deviation of each of them, shape (columns,).

@@ -36,7 +36,7 @@ class Forward:
             groups: Slot of the day of each target, shape (n,).
             change: Actual change to the target, MW, shape (n,).
             linear: Predictions of the linear stages.
-            base: Change of the base forecast, MW, shape (n,), NaN where there is none.
+            base: Change of the base forecast, MW, shape (n,), NaN if there is none.
             inputs: Columns of the interval model, shape (columns, n).
         """
         self._parts.append(
@@ -65,7 +65,7 @@ class Forward:
         }
 
     def joined(self, after: int) -> dict[str, Floats]:
-        """Return all that was kept of origins at or after slot ``after``, and forget what is older."""
+        """Return the stored values of origins at or after slot ``after``, and drop older ones."""
         self._parts = [p for p in self._parts if p["origin"].max() >= after]
         return {name: np.concatenate([p[name] for p in self._parts], axis=-1) for name in self._parts[0]}
 
@@ -84,10 +84,10 @@ class Widths:
 
 @dataclass(frozen=True, slots=True)
 class ForwardPaths:
-    """The last year of forward predictions by origin, MW, shape (H, slots) each, NaN where there is none.
+    """The last year of forward predictions by origin, MW, shape (H, slots) each, NaN if there is none.
 
     ``after``: slot index of the first column. ``first``, ``linear``: change that stage A, and all linear stages, say.
-    ``error``: actual less ``linear``. ``width``: what the error is scaled by.
+    ``error``: actual - ``linear``. ``width``: scale of the error.
     """
 
     after: int

@@ -226,7 +226,7 @@ def _interpolate(center: Floats, width: Floats, tables: Floats, levels: Floats, 
 
 @kernel
 def _sort(values: Floats) -> None:
-    """Sort a few values in place, by insertion: what is sorted already, as quantiles mostly are, costs nothing."""
+    """Sort a few values in place by insertion: sorted values, as most quantiles are, cost nothing."""
     for i in range(1, values.shape[0]):
         value, j = values[i], i
         while j > 0 and values[j - 1] > value:

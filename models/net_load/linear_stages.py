@@ -31,7 +31,7 @@ WEAK_HUBER = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a feature table keeps what the stages need besides their own columns; -1 = the zone lacks it."""
+    """Columns of a feature table that the stages need besides their own; -1 = the zone lacks it."""
 
     known: int
     base: int
@@ -56,7 +56,7 @@ class Columns:
         return out
 
     def derived(self, rows: Floats, first: Floats, case: Ints) -> Floats:
-        """Return A, base - A and published change - A, shape (3, n); NaN where not known."""
+        """Return A, base - A and published change - A, shape (3, n); NaN if not known."""
         out = np.full((DERIVED, len(first)), np.nan)
         out[0] = first
         if self.known >= 0:

@@ -37,7 +37,7 @@ INPUT_NAMES = (
 
 
 class TreesVerdict(StrEnum):
-    """Why the trees carry what they carry."""
+    """Verdict on the trees, with the figures behind it."""
 
     ACTIVE = "active"
     NO_GAIN = "no_gain"
@@ -45,7 +45,7 @@ class TreesVerdict(StrEnum):
 
 
 def horizon_places(horizons_min: tuple[int, ...], step_min: int) -> Ints:
-    """Return the number of the horizon of each of ``ERROR_STEPS``, -1 where there is none, shape (4,)."""
+    """Return the number of the horizon of each of ``ERROR_STEPS``, -1 if there is none, shape (4,)."""
     minutes = [int(k) * step_min for k in ERROR_STEPS]
     return np.array([horizons_min.index(m) if m in horizons_min else -1 for m in minutes], dtype=np.int64)
 
@@ -96,7 +96,7 @@ class ResidualTrees:
 
     ``columns``: those of the feature table that the trees read. ``ensembles``: by number of the group, of those with a
     weight. ``weight``, ``gain``: shape (H,); the gain is the share of the mean absolute error that the trees at this
-    weight saved in cross-validation, 0 where they have none. ``days``: of out-of-sample forecasts to learn from.
+    weight saved in cross-validation, 0 if they have none. ``days``: of out-of-sample forecasts to learn from.
     ``use``: numbers of the horizons with a weight. ``near_weight``: weights of the horizons that may have one.
     """
 
@@ -153,7 +153,7 @@ class ResidualTrees:
         return own_inputs.beside(rows[self.columns[:, None], use])
 
     def correction(self, rows: Floats, errors: Floats, first: Floats, linear: Floats, width: Floats) -> Floats:
-        """Return what the trees add to the change, MW, shape (H,).
+        """Return the correction of the change by the trees, MW, shape (H,).
 
         Args:
             rows: Features, shape (features, H).
@@ -173,7 +173,7 @@ class ResidualTrees:
     def contributions(
         self, h: int, rows: Floats, errors: Floats, first: Floats, linear: Floats, width: Floats
     ) -> Floats:
-        """Return what each input adds at horizon number ``h``, MW, shape (columns + 13,); the last is a constant.
+        """Return each input's contribution at horizon number ``h``, MW, shape (columns + 13,); the last is a constant.
 
         Exact SHAP values, weighted as ``correction`` weighs them.
 
@@ -204,7 +204,7 @@ def trees_from_arrays(arrays: Mapping[str, Any], facts: Mapping[str, Any], spec:
     """Return the trees that ``ResidualTrees.to_arrays`` wrote.
 
     Args:
-        arrays: By name; others among them are left alone.
+        arrays: By name; other arrays are ignored.
         facts: As ``ResidualTrees.facts``.
         spec: The feature table.
     """

@@ -84,7 +84,7 @@ class ServedStages:
         return ServedStages(first.columns, mean, sd, first.coefficients, later)
 
     def first(self, rows: Floats, groups: Ints) -> Floats:
-        """Return the change (MW) that stage A says, shape (H,); ``groups``: the targets' slots of the day."""
+        """Return the change (MW) predicted by stage A, shape (H,); ``groups``: the targets' slots of the day."""
         out = np.empty(rows.shape[1])
         _first(rows, self.columns, self.mean, self.sd, self.coefficients, groups, out)
         return out
@@ -152,7 +152,7 @@ def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 def _first(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats, columns: Ints, mean: Floats, sd: Floats, coefficients: Floats, groups: Ints, out: Floats
 ) -> None:
-    """Write what stage A says, each horizon by the coefficients of its own slot of the day."""
+    """Write the prediction of stage A, each horizon with the coefficients of its slot of the day."""
     beta = np.empty((coefficients.shape[2], out.shape[0]))
     for h in range(out.shape[0]):
         weights = coefficients[h, groups[h]]
@@ -179,7 +179,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     share: Floats,
     out: Floats,
 ) -> None:
-    """Write what the later stages add to A or the published change; each is made for the horizons that need it."""
+    """Write the predictions of the later stages on A or on the published change, for the horizons that need them."""
     residual = np.empty(out.shape[0])
     for s in range(ends.shape[0]):
         start = ends[s - 1] if s else 0

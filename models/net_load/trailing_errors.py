@@ -82,7 +82,7 @@ def enter_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 
 def memories(per_day: int) -> Floats:
-    """Return how many entries each mean remembers, for ``enter_error``."""
+    """Return the memory of each mean in entries, for ``enter_error``."""
     return np.concatenate([MEMORY_DAYS * (per_day / groups_per_day(per_day)), RECENT_SLOTS])
 
 
@@ -169,7 +169,7 @@ class Residuals:
                 self.touch(group)
 
     def touch(self, group: int) -> None:
-        """Note that errors of slot ``group`` entered: what they changed is rounded to what is kept of it."""
+        """Mark errors of slot ``group`` as added: the changed values are rounded as in the stored state."""
         _round_block(self.slots[group], self._bits)
         round_significant(self.recent, RECENT_BITS)
         self._steps.round(self.levels)
@@ -199,7 +199,7 @@ class Residuals:
         }
 
     def record(self) -> bytes:
-        """Return what changes with every slot: recent errors and levels."""
+        """Return the state that changes with every slot: recent errors and levels."""
         return self._codec.pack(self.recent, self._steps.of(self.levels))
 
     def load(self, record: bytes, get: Callable[[str], bytes | None]) -> bool:
@@ -222,7 +222,7 @@ class Residuals:
 
 
 def _round_block(block: Floats, bits: int) -> None:
-    """Round the means of a slot of the day (fields, H) in place to what is kept of them."""
+    """Round the means of a slot of the day (fields, H) in place, as in the stored state."""
     round_significant(block, bits)
     block[CROSS] = _cross(block, _carry_steps(block, bits), bits)
 

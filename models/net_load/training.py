@@ -82,7 +82,7 @@ class NetLoadTrainer:
         self.metrics: list[dict[str, float]] = []
 
     def fit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
-        """Fit on the rows of ``frame`` before ``until``; None where there are too few.
+        """Fit on the rows of ``frame`` before ``until``; None if there are too few.
 
         Args:
             frame: Regular UTC slot starts as index, one float column per channel, NaN missing.

@@ -36,7 +36,7 @@ CLIP_WIDTHS = 8.0
 
 
 class TreeRows:
-    """What the feature table says of out-of-sample forecasts, thinned evenly, by horizon; for horizons with trees.
+    """Rows of the feature table for out-of-sample forecasts, evenly thinned, by horizon; for horizons with trees.
 
     Args:
         spec: The feature table.
@@ -65,7 +65,7 @@ class TreeRows:
             self._parts[h].append((origins[take], np.ascontiguousarray(rows[self._columns][:, take], dtype=np.float32)))
 
     def joined(self, h: int, after: int) -> tuple[Ints, Floats32]:
-        """Return origins (n,) and table (columns, n) of one horizon from slot ``after`` on, and forget what is older.
+        """Return origins (n,) and table (columns, n) of one horizon from slot ``after`` on, and drop older rows.
 
         Args:
             h: Number of the horizon.
@@ -96,7 +96,7 @@ def fit_residual_trees(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec) -
     spans of time; a gain below 0.1 % counts as none. The trees that serve are then fitted on all rows.
 
     Args:
-        rows: What the feature table says of the forecasts.
+        rows: Rows of the feature table for the forecasts.
         paths: The forecasts and their errors.
         spec: The feature table.
     """
@@ -138,7 +138,7 @@ def _group(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec, horizons: Int
 
 
 def _at(values: Floats, h: int, at: Ints) -> Floats:
-    """Return values of horizon ``h`` at positions ``at``, NaN where there is none."""
+    """Return values of horizon ``h`` at positions ``at``, NaN if there is none."""
     is_known = (at >= 0) if h >= 0 else np.zeros(len(at), dtype=np.bool_)
     return np.where(is_known, values[h, np.maximum(at, 0)], np.nan)
 
