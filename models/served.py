@@ -40,7 +40,7 @@ class NetLoadRow:
 
     ``rows``: features, shape (features, H). ``now_mw``: net load of the closed slot. ``levels``: adapted levels,
     shape (H, 7). ``volatility``: trailing mean absolute errors, MW, shape (5, H). ``groups``: slot of the local day of
-    each target, shape (H,). ``newest``: what the forecasts of the closed slot missed it by, MW, NaN = unknown; shape
+    each target, shape (H,). ``newest``: errors of the forecasts of the closed slot, MW, NaN = unknown; shape
     (4,), of the steps ahead in ``models.net_load.residual_trees.ERROR_STEPS``.
     """
 
@@ -54,7 +54,7 @@ class NetLoadRow:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No model speaks; ``reason`` says why, for people."""
+    """No model is used; ``reason`` gives the cause."""
 
     reason: str
 
@@ -79,7 +79,7 @@ class NetLoadPart(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """An immutable version of a zone's model. ``metadata`` is what the registry keeps beside it."""
+    """An immutable version of a zone's model. ``metadata`` is stored beside it in the registry."""
 
     model_id: str
     sha256: str

@@ -51,7 +51,7 @@ class BacktestOptions:
 
 @dataclass(frozen=True)
 class RampForecasts:
-    """What the n forecasts said of ramps, arrays of shape (n, H), NaN where nothing; see ``vpp.messages.RampOutlook``.
+    """Ramp outlooks of the n forecasts, arrays of shape (n, H), NaN if missing; see ``vpp.messages.RampOutlook``.
 
     ``alarm_level``: shape (n,).
     """
@@ -69,7 +69,7 @@ class RampForecasts:
 class Backtest:
     """Forecasts of n origins and H horizons beside what came.
 
-    ``origins``: slot starts. ``quantiles``: shape (n, H, 7), NaN where none was made. ``mean``, ``actual``: (n, H).
+    ``origins``: slot starts. ``quantiles``: shape (n, H, 7), NaN if none was made. ``mean``, ``actual``: (n, H).
     ``now``: actual at the origin, (n,). ``source``: (n,) names. ``models``: ids in the order of promotion. ``ramps``:
     of net load only.
     """
@@ -148,7 +148,7 @@ def walk(
 ) -> Iterator[Forecast]:
     """Yield the forecasts of the test range one by one, each as the stream would have published it.
 
-    Arguments and errors as ``run_backtest``. ``targets``: what is forecast, by default the options' target alone.
+    Arguments and errors as ``run_backtest``. ``targets``: forecast targets, by default only that of the options.
     """
     frame = _checked(frame, zone, options)
     all_targets = targets or frozenset({options.target})

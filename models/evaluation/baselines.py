@@ -27,7 +27,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 class Baselines:
-    """The baselines of one backtest; every method returns levels of shape (origins, horizons), NaN where there is none.
+    """The baselines of one backtest; every method returns levels of shape (origins, horizons), NaN if there is none.
 
     Args:
         run: The backtest.

@@ -189,7 +189,7 @@ def _hour(run: DayAheadRun, h: int, naive: dict[str, Floats], yesterday: Floats,
 
 
 def _covered(actual: Floats, quantiles: Floats) -> Floats:
-    """Return 1 where the outer quantiles hold the actual, else 0; NaN where either is unknown."""
+    """Return 1 where the outer quantiles hold the actual, else 0; NaN if either is unknown."""
     inside = (actual >= quantiles[:, 0]) & (actual <= quantiles[:, -1])
     return np.where(np.isfinite(actual) & np.isfinite(quantiles[:, 0]), inside, np.nan)
 

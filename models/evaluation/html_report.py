@@ -23,7 +23,7 @@ WORST_DAYS = 5
 
 @dataclass(frozen=True, slots=True)
 class DayCurves:
-    """One day of a backtest: lines by name over ``x``, with what stands below them."""
+    """One day of a backtest: lines by name over ``x``, and the text below them."""
 
     caption: str
     x_label: str

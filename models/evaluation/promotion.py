@@ -100,7 +100,7 @@ def judge(
     challenger: ServedModel | None = None,
     min_days: int = MIN_HOLDOUT_DAYS,
 ) -> PromotionVerdict:
-    """Compare what is trained now with the model in force, on recent days that neither has seen.
+    """Compare a newly trained model with the model in force, on recent days that neither was trained on.
 
     The challenger is a model trained as the new one is, but on the rows before those days only. They are the last four
     weeks, or the last half of the age of the model in force where that is less, but at least ``min_days``. To be
@@ -163,7 +163,7 @@ def _contest(
 
 
 def _holdout(frame: pd.DataFrame, in_force: ServedModel | None, until: datetime, min_days: int) -> tuple[int, str]:
-    """Return how many days neither has seen, and what to say where they are too few."""
+    """Return the number of days that neither was trained on, and an explanation if they are too few."""
     if in_force is None:
         days = (until - frame.index[0].to_pydatetime()).days // 4
         return min(days, HOLDOUT_DAYS), f"{days * 4} days of history are too few to hold some back for a comparison"
@@ -202,7 +202,7 @@ def _verdict(
 
 
 def daily_losses(challenger: Backtest, in_force: Backtest) -> tuple[Floats, Floats]:
-    """Return both runs' mean pinball losses of each day, NaN where none is known; shape (days,) each.
+    """Return both runs' mean pinball losses of each day, NaN if none is known; shape (days,) each.
 
     Each horizon is divided by persistence's mean error; only forecasts that both made are counted.
     """
@@ -223,7 +223,7 @@ def daily_losses(challenger: Backtest, in_force: Backtest) -> tuple[Floats, Floa
 
 
 def _mean(values: Floats) -> Floats:
-    """Return the mean of what is known in each column, NaN where nothing is."""
+    """Return the mean of the known values in each column, NaN without any."""
     finite = ~np.isnan(values)
     count = finite.sum(axis=0)
     total = np.where(finite, values, 0.0).sum(axis=0)

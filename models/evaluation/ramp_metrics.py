@@ -16,7 +16,7 @@ LEAST_CLIMATE_DAYS = 14
 
 
 def ramp_metrics(run: Backtest) -> dict[str, Any] | None:
-    """Return the figures of large ramps by hours ahead and of steps, None where the run has none.
+    """Return the figures of large ramps by hours ahead and of steps, None if the run has none.
 
     A large ramp is a change over so many hours from the origin that only the largest tenth of the six weeks before
     reaches, as published with each forecast. ``brier``: mean square of the probability of one, up or down, less the
@@ -110,7 +110,7 @@ def _steps(run: Backtest, ramps: RampForecasts) -> dict[str, Any]:
 
 
 def _steepest(stated: Floats, actual: Floats, minutes: Floats) -> dict[str, Any]:
-    """Return how the steepest step of each forecast (rows of ``stated``) turned out."""
+    """Return figures of the steepest step of each forecast (rows of ``stated``) against the actual change."""
     if not len(stated):
         return {"n": 0, "stated_mw": None, "came_mw": None, "wrong_sign": None, "mae": None}
     at = np.argmax(np.abs(stated) / minutes, axis=1)[:, None]

@@ -120,7 +120,7 @@ def _newest_errors(part: ServedNetLoad, history: FeatureHistory, at: int, net: F
 
 
 def contributions(part: ServedNetLoad, rows: Floats, groups: Ints, h: int, newest: Floats) -> dict[str, float]:
-    """Return what each feature adds to the change (MW) that is forecast at horizon number ``h``.
+    """Return the contribution of each feature to the forecast change (MW) at horizon number ``h``.
 
     Args:
         part: The served part.

@@ -92,7 +92,7 @@ def explain_price_at(
 
 
 def _usual(rows: pd.DataFrame, slot: datetime, horizon_min: int) -> float:
-    """Return the mean price of the target's slot of the day over the last week; 0 where none is known."""
+    """Return the mean price of the target's slot of the day over the last week; 0 if none is known."""
     target = pd.Timestamp(slot) + pd.Timedelta(minutes=horizon_min)
     values = rows[PRICE].reindex([target - pd.Timedelta(days=days) for days in range(1, 8)]).to_numpy(dtype=float)
     finite = values[np.isfinite(values)]

@@ -58,7 +58,7 @@ def real_time_parts(part: RealTimePart, ring: RingView, slot_index: int, h: int)
 
 
 def _trees(part: RealTimePart, data: PriceSeries, rows: LevelRows, level: Floats, h: int) -> Floats:
-    """Return what each column adds to the trees' price at horizon ``h`` per MWh, the bias last, shape (K + 1,)."""
+    """Return each column's contribution to the trees' price at horizon ``h`` per MWh, bias last, shape (K + 1,)."""
     steps, anchors = part.shape.steps, part.boost.anchors
     table = boost_table(data, rows, level, steps, anchors)
     values = part.boost.trees.contributions(table)

@@ -24,7 +24,7 @@ class RingView(Protocol):
     """Read access to a zone's slot ring."""
 
     def window(self, channel: str, first_index: int, last_index_exclusive: int) -> Floats:
-        """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN where missing or not yet known."""
+        """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN if missing or not yet known."""
         ...
 
     def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> Floats:
@@ -40,7 +40,7 @@ class RingView(Protocol):
 class PriceForecast:
     """Prices per MWh expected after a slot closed; H horizons as ``vpp.domain.horizons_min`` gives them.
 
-    ``quantiles``: shape (H, 7), sorted along the levels, NaN where nothing is known. ``mean``: shape (H,).
+    ``quantiles``: shape (H, 7), sorted along the levels, NaN if nothing is known. ``mean``: shape (H,).
     ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
     where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
     SoC, lowest first; ``margins``: how far they lie above the next slot's price. ``takes_levels``: whether the
@@ -74,11 +74,11 @@ class PriceForecast:
 
 
 def with_published(forecast: PriceForecast, published_prices: Floats) -> PriceForecast:
-    """Return ``forecast`` with the published prices in place of what was forecast for their slots.
+    """Return ``forecast`` with the published prices in place of the forecast ones.
 
     Args:
         forecast: Forecast with the horizons of ``vpp.domain.horizons_min``.
-        published_prices: Published price per horizon, shape (H,), NaN where there is none.
+        published_prices: Published price per horizon, shape (H,), NaN if there is none.
     """
     published = np.isfinite(published_prices)
     if not published.any():
@@ -92,7 +92,7 @@ def with_published(forecast: PriceForecast, published_prices: Floats) -> PriceFo
 
 @kernel
 def from_scaled(base: Floats, scale: Floats, scaled: Floats, floor: float, cap: float) -> Floats:
-    """Return ``base + scale × scaled`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,).
+    """Return ``base + scale × scaled`` (n, H) within floor and cap, NaN if missing; ``scale``: shape (n,).
 
     Args:
         base: Profile at the target, shape (n, H).
@@ -110,7 +110,7 @@ def from_scaled(base: Floats, scale: Floats, scaled: Floats, floor: float, cap: 
 
 
 def _nullable(values: Floats, decimals: int) -> list[float | None]:
-    """Return values (H,) as a list, rounded, with None where nothing is known."""
+    """Return values (H,) as a list, rounded, with None if nothing is known."""
     rounded = np.round(values, decimals)
     missing = ~np.isfinite(rounded)
     nullable = rounded.astype(object) if missing.any() else rounded
@@ -130,7 +130,7 @@ class PricePart(Protocol):
         ...
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats = ..., cache: Any = None) -> PriceForecast:
-        """Return the forecast issued when slot ``slot_index`` closed, from what the ring holds.
+        """Return the forecast issued when slot ``slot_index`` closed, from the values in the ring.
 
         Args:
             ring: Values up to that slot and published values of later ones.

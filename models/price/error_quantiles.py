@@ -76,7 +76,7 @@ def _quantiles(
 
 @kernel
 def spread_columns(features: Floats, spread: Floats, scale: Floats) -> Floats:
-    """Return what the width of the errors depends on, shape (n, H, 4).
+    """Return the regressors of the width of the errors, shape (n, H, 4).
 
     Args:
         features: Level features, shape (n, K); columns 1 and 4 are the last price deviation and its shortest mean.

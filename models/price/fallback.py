@@ -49,7 +49,7 @@ def _profile(data: PriceSeries, steps: Ints) -> tuple[str, Floats, Floats]:
 
 
 def _level(error: Floats, steps: Ints, step_min: int) -> Floats:
-    """Return how far prices stand off their profile at each horizon: yesterday's gap, and the last one fading."""
+    """Return the deviation of prices from their profile at each horizon: yesterday's, and the latest one with decay."""
     day = error[-(1440 // step_min) :]
     finite = day[np.isfinite(day)]
     if not finite.size:

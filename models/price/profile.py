@@ -83,7 +83,7 @@ def day_profile(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         cap: Values are clipped to plus and minus this.
 
     Returns:
-        ``base`` (n_slots), mean absolute deviation per slot of day (n_slots) and overall; NaN where nothing is known.
+        ``base`` (n_slots), mean absolute deviation per slot of day (n_slots) and overall; NaN if nothing is known.
     """
     total = np.zeros(n_slots)
     count = np.zeros(n_slots)
@@ -198,7 +198,7 @@ def level_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 ) -> None:
     """Write the features of origin ``t`` to ``out``: 1, price deviations, side deviations.
 
-    A missing value stands for the last one within six slots, else for no deviation.
+    A missing value is replaced by the last one within six slots, else by no deviation.
 
     Args:
         prices: Price per slot, shape (n,).

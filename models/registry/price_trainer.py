@@ -45,14 +45,14 @@ class PriceTrainer:
     def refit(self, frame: pd.DataFrame, until: datetime) -> PricePart | None:
         """Fit on what ``frame`` holds of the time before ``until``; calls must come in order of ``until``.
 
-        In day-ahead markets that is also what was published by then of later slots.
+        In day-ahead markets this includes values of later slots published by then.
 
         Args:
             frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
             until: End of the training rows (exclusive, aware UTC).
 
         Returns:
-            None where the frame has no price, or too little of it to fit anything: the fallbacks serve then.
+            None if the frame has no price, or too little of it to fit anything: the fallbacks serve then.
         """
         rows = frame.loc[frame.index < pd.Timestamp(until)]
         if PRICE not in rows or rows[PRICE].isna().all():

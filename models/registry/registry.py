@@ -28,7 +28,7 @@ _IN_FORCE = "in_force.json"
 
 
 def content_hash(parts: Parts) -> str:
-    """Return the sha256 of all arrays and binary values, whatever the files' format."""
+    """Return the sha256 of all arrays and binary values, independent of the file format."""
     digest = hashlib.sha256()
     for part in sorted(parts):
         for name in sorted(parts[part]):
@@ -87,7 +87,7 @@ class Registry:
         """Return a version.
 
         Raises:
-            ModelError: There is none of this id, it is damaged, or it is not the version of this sha256.
+            ModelError: The model does not exist, is damaged, or has another sha256.
         """
         loaded = self._loaded.get((model_id, sha256 or ""))
         if loaded is not None:
@@ -126,7 +126,7 @@ class Registry:
         """Return the metadata of one version.
 
         Raises:
-            ModelError: There is none of this id.
+            ModelError: The model does not exist.
         """
         return self._metadata(self._find(model_id))
 
@@ -139,7 +139,7 @@ class Registry:
         """Put a version in force and return its metadata.
 
         Raises:
-            ModelError: There is none of this id.
+            ModelError: The model does not exist.
         """
         metadata = self.show(model_id)
         history = self._history(metadata["zone"])

@@ -2,7 +2,7 @@
 
 The card is ``{"verdict", "days", "days_needed", "horizons": [{"horizon_min", "weight", "gain"}]}``; ``verdict`` as
 ``models.net_load.residual_trees.TreesVerdict``, ``gain`` the share of the mean absolute error that the trees saved in
-cross-validation at this weight, 0 where they have none.
+cross-validation at this weight, 0 if they have none.
 """
 
 from __future__ import annotations

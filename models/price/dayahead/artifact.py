@@ -77,7 +77,7 @@ def to_arrays(shape: DayAheadShape, fits: DayAheadFits) -> dict[str, np.ndarray[
 
 
 def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[DayAheadShape, DayAheadFits]:
-    """Return what ``to_arrays`` wrote."""
+    """Return the model from the output of ``to_arrays``."""
     fields = dict(meta["shape"])
     shape = DayAheadShape(**{**fields, "channels": tuple(fields["channels"]), "holidays": tuple(fields["holidays"])})
 

@@ -99,7 +99,7 @@ def day_number(day: date) -> int:
 
 
 def role_of(channel: str) -> Literal["load", "renewables"] | None:
-    """Return what a published forecast is part of: the sum of loads or the sum of wind and solar; else None."""
+    """Return the sum that a published forecast belongs to: loads, or wind and solar; else None."""
     if not channel.endswith(_FORECAST):
         return None
     name = channel.removesuffix(_FORECAST)
@@ -166,7 +166,7 @@ def table_of(frame: pd.DataFrame, zone: Zone) -> DayTable:
 
 
 def as_known(table: DayTable, convention: Convention) -> DayTable:
-    """Return the table as an auction sees it: row D holds of D only what is published before D's auction.
+    """Return the table as known at the auctions: row D has only values of D published before D's auction.
 
     Under ``load_only`` wind and solar of D are replaced by those of D-1, which came out after the auction for D-1.
     """
@@ -242,7 +242,7 @@ def frame_columns(frame: pd.DataFrame) -> dict[str, Floats]:
 
 
 def within_hours(table: DayTable, lag: int, first: int = 0) -> Floats:
-    """Return how far each slot of the day usually lies from its hour's mean, for the rows from ``first`` on; else 0.
+    """Return the usual difference of each slot of the day from its hour's mean, for the rows from ``first`` on; else 0.
 
     The mean over the 28 days that end ``lag`` days before each row. Where slots are hours it is 0.
     """
@@ -255,7 +255,7 @@ def within_hours(table: DayTable, lag: int, first: int = 0) -> Floats:
 
 @kernel
 def _means(values: Floats, minutes: Ints, start: int, days: int, width: int) -> Floats:
-    """Return the mean of what is known in each stretch of ``width`` minutes of the local days, NaN without any.
+    """Return the mean of the known values in each interval of ``width`` minutes of the local days, NaN without any.
 
     Args:
         values: One per slot.
@@ -293,7 +293,7 @@ def _hourly(values: Floats, minutes: Ints, start: int, days: int) -> Floats:
 
 @kernel
 def _usual(values: Floats, lag: int, days: int, first: int) -> Floats:
-    """Return the mean of what is known over the ``days`` rows that end ``lag`` rows before each row, 0 without any.
+    """Return the mean of the known values over the ``days`` rows that end ``lag`` rows before each row, 0 without any.
 
     The first row returned is ``first``.
     """

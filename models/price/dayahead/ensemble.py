@@ -120,7 +120,7 @@ class AuctionView:
 class DayPrices:
     """Forecasts of one day, shape (24,) each; ``members``: (M, 24), NaN for one that learned from too little.
 
-    ``stack`` and ``alone`` are None where there are no such trees.
+    ``stack`` and ``alone`` are None if there are no such trees.
     """
 
     members: Floats
@@ -141,7 +141,7 @@ class DayPrices:
 class DayModels:
     """What forecasts the next day: members, their weights (M,), trees, and the blend's shares.
 
-    ``lassos``: one per window, None where it had too little. ``stack``, ``alone``: None where there was too little.
+    ``lassos``: one per window, None if it had too little. ``stack``, ``alone``: None if there was too little.
     """
 
     ridge: RidgeFit
@@ -183,8 +183,8 @@ def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tup
     """Return the published forecast: all three, or half the trees alone and half the mix, or the mix.
 
     Args:
-        stack: Mix plus the trees on what it leaves, shape (n, hours); None where there are none.
-        alone: Forecast of the trees alone, shape (n, hours); None where there are none.
+        stack: Mix plus the trees on its residual, shape (n, hours); None if there are none.
+        alone: Forecast of the trees alone, shape (n, hours); None if there are none.
         mix: Mix of the linear members, shape (n, hours).
         shares: Weights of the three, summing to 1.
     """

@@ -60,7 +60,7 @@ class DayFeatures:
 
 
 def renewables_weight(table: DayTable, last_row: int) -> float:
-    """Return how many MW of load one MW of forecast wind and solar offsets, learned on prices before ``last_row``.
+    """Return the MW of load that one MW of forecast wind and solar offsets, learned on prices before ``last_row``.
 
     1 where both forecasts cover the same area; less where the load forecast is that of a part of it. Least squares of
     the price change from day to day on both changes; within 0.2 to 1, and 1 from 0.7 on.
@@ -86,11 +86,11 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY, first: i
         table: Days as the auction sees them (``price_days.as_known``).
         weight: As ``renewables_weight``.
         lags: Which earlier prices are known; by default those to D-1.
-        first: First row wanted; it is the first of what is returned.
+        first: First row to compute; it is the first row of the result.
 
     Invariants:
         - Row D reads prices of rows ``lags.newest`` and more before D, and forecasts of rows up to D.
-        - A row is the same to the bit whatever ``first`` is.
+        - A row has the same bits for every ``first``.
     """
     renewables = np.where(np.isfinite(table.renewables), table.renewables, 0.0)
     residual = table.load - weight * renewables
@@ -124,7 +124,7 @@ def _names(lags: Lags, series: tuple[str, ...], neighbours: tuple[str, ...]) -> 
 
 
 def _price_names(lags: Lags) -> list[str]:
-    """Return what ``_fill_prices`` writes, in its order."""
+    """Return the names of the columns of ``_fill_prices``, in its order."""
     around = [f"{name}_{offset:+d}h" for offset in _AROUND for name in ("price_newest", "ref")]
     levels = ["price_mean7", "price_mean28", "price_ref", "price_ref_level", "price_scale"]
     newest = [f"price_newest_{name}" for name in ("mean", "min", "max", "last")]
@@ -132,7 +132,7 @@ def _price_names(lags: Lags) -> list[str]:
 
 
 def _series_names(name: str) -> list[str]:
-    """Return what ``_fill_series`` writes, in its order."""
+    """Return the names of the columns of ``_fill_series``, in its order."""
     against = [f"{name}_vs_{other}" for other in ("ref", "d1", "d7", "mean28")]
     of_day = [f"{name}_day_{figure}" for figure in ("mean", "min", "max", "change")]
     return [name, *against, *of_day, *(f"{name}_{offset:+d}h" for offset in _AROUND)]
@@ -155,7 +155,7 @@ def _mean(values: Floats) -> float:
 
 @kernel
 def _extremes(values: Floats) -> tuple[float, float]:
-    """Return the least and the greatest value, NaN where one is missing."""
+    """Return the least and the greatest value, NaN if one is missing."""
     low, high = values[0], values[0]
     for value in values:
         if np.isnan(value):
@@ -178,7 +178,7 @@ def _trailing_mean(values: Floats, row: int, days: int, lag: int) -> Floats:
 
 @kernel
 def reference(values: Floats, lags: tuple[int, ...], first: int = 0) -> Floats:
-    """Return the mean of each hour over the days ``lags`` before, (n - first, 24); NaN where there are not all."""
+    """Return the mean of each hour over the days ``lags`` before, (n - first, 24); NaN if there are not all."""
     out = np.empty((values.shape[0] - first, values.shape[1]))
     for row in range(first, values.shape[0]):
         out[row - first] = _reference(values, row, lags)

@@ -43,7 +43,7 @@ def ridge_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Flo
     Args:
         table: Days as the auction sees them.
         features: Their features from row ``first`` on.
-        first: First row wanted; it is the first of what is returned.
+        first: First row to compute; it is the first row of the result.
     """
     keep, residual = _without_clock(features.names), features.residual
     hinges = 2 * len(_KNOTS) if np.isfinite(residual).any() else 0
@@ -265,7 +265,7 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0
 
 @kernel
 def _sorted(values: Floats) -> Floats:
-    """Return what is known of ``values``, ascending."""
+    """Return the known values, ascending."""
     return np.sort(values[~np.isnan(values)])
 
 

@@ -46,7 +46,7 @@ class DaySpreadFit:
     levels: Floats
 
     def columns(self, scale: float, apart: Floats) -> Floats:
-        """Return what the width depends on, shape (slots, 5); ``apart``: how far the members lie apart, (slots,)."""
+        """Return the regressors of the width, shape (slots, 5); ``apart``: spread of the members, shape (slots,)."""
         parts = np.empty((_COLUMNS - 1, apart.size))
         parts[:-2], parts[-2], parts[-1] = self.trailing, self.newest, apart
         out = np.ones((apart.size, _COLUMNS))
@@ -59,7 +59,7 @@ class DaySpreadFit:
         Args:
             forecast: Prices, shape (slots,).
             scale: The market's daily movement.
-            apart: Standard deviation of the members' forecasts per MWh, shape (slots,); 0 where there is one.
+            apart: Standard deviation of the members' forecasts per MWh, shape (slots,); 0 if there is one.
         """
         width = scale * np.exp(self.columns(scale, apart) @ self.coefficients)
         errors = np.interp(self.levels, GRID, self.table)
@@ -82,7 +82,7 @@ class DaySpread:
         self._count = 0
 
     def enter(self, price: Floats, forecast: Floats, scale: float, apart: Floats) -> None:
-        """Enter a day: its prices, NaN missing, and what was forecast of it; a forecast that is NaN is left out.
+        """Add a day: its prices, NaN missing, and its forecasts; a NaN forecast is left out.
 
         Args:
             price: Prices, shape (slots,).

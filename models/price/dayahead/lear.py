@@ -103,7 +103,7 @@ def lasso_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Flo
     Args:
         table: Days as the auction sees them.
         features: Their features; the prices and residual load of all days are read.
-        first: First row wanted; it is the first of what is returned.
+        first: First row to compute; it is the first row of the result.
     """
     parts = [previous_day(features.price, lag, first) for lag in _PRICE_LAGS]
     for values in (features.residual, *table.series.values()):
@@ -136,13 +136,13 @@ class LassoFit:
         return np.asarray(np.clip(price, self.bounds[0], self.bounds[1]))
 
     def terms(self, columns: Floats) -> Floats:
-        """Return what each column (K,) of one day adds before the sinh, shape (K, 24)."""
+        """Return the contribution of each column (K,) of one day before the sinh, shape (K, 24)."""
         z = _standard(columns[None], self.column_scale, self.column_shift)
         return np.asarray(z[0][:, None] * self.coefficients)
 
 
 def fit_lasso(columns: Floats, price: Floats, settings: LassoSettings) -> LassoFit | None:
-    """Fit on the last ``window_days`` of the rows given; None where fewer than eight weeks of them are known.
+    """Fit on the last ``window_days`` of the rows given; None if fewer than eight weeks of them are known.
 
     Args:
         columns: As ``lasso_columns``, shape (n, K).

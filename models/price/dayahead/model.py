@@ -44,10 +44,10 @@ class DayForecast:
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """Forecasts of all slots of ``today`` and the two local days after it, while ``stamp`` says that nothing changed.
+    """Forecasts of all slots of ``today`` and the two local days after it, valid while ``stamp`` is unchanged.
 
     ``start``: index of the first slot. ``local_day``: shape (n,), local day number of each slot. ``known``: published
-    prices, shape (n,). ``forecast``: one horizon per slot. ``message``: its outlook. Both are None where the first
+    prices, shape (n,). ``forecast``: one horizon per slot. ``message``: its outlook. Both are None if the first
     unpublished day has no model.
     """
 
@@ -61,13 +61,13 @@ class _Outlook:
     message: PriceOutlook | None
 
     def serves(self, ring: RingView, first: int, channels: tuple[str, ...]) -> bool:
-        """Return whether this still is what a forecast of slot ``first`` and those after it says."""
+        """Return whether these forecasts are still valid for slot ``first`` and later ones."""
         place = first - self.start
         within = ring is self.ring and 0 <= place < self.local_day.size and self.local_day[place] == self.today
         return within and self.stamp == ring.stamp(channels)
 
     def since(self, first: int, step_min: int) -> PriceForecast | None:
-        """Return the forecast of slot ``first`` and those after it; None where there is no model."""
+        """Return the forecast of slot ``first`` and those after it; None if there is no model."""
         if self.forecast is None or self.message is None:
             return None
         place, forecast, message = first - self.start, self.forecast, self.message
@@ -171,7 +171,7 @@ class DayAheadPart:
         )
 
     def day_of(self, ring: RingView, slot_index: int, ahead: int) -> tuple[DayTable, int, int]:
-        """Return what the next day's forecast reads, how many days after that day a slot lies, its slot of the day.
+        """Return the input of the next day's forecast, the days from this day to a slot, and its slot of the day.
 
         Args:
             ring: As ``forecast``.
@@ -209,7 +209,7 @@ class DayAheadPart:
         return today + _AHEAD_DAYS
 
     def _day(self, ring: RingView, target: int, cache: DayAheadCache) -> DayForecast | None:
-        """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
+        """Return the forecast of day ``target`` and the day after; None if a month of prices is not half known."""
         columns, first = self._columns(ring, target)
         prices, values = columns[PRICE], b"".join([column.tobytes() for column in columns.values()])
         cached = cache.days.get(target)
@@ -284,5 +284,5 @@ def _midnight_s(day: int, time_zone: str) -> int:
 
 @lru_cache(maxsize=16)
 def _positions(step_min: int) -> Ints:
-    """Return how many slots after the first one each horizon lies."""
+    """Return the distance of each horizon from the first one in slots."""
     return np.array(horizons_min(step_min), dtype=np.int64) // step_min - 1

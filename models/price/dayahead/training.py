@@ -24,7 +24,7 @@ _HOLIDAY_DAYS = 760
 
 
 class DayAheadTrainer:
-    """Fits one zone, and fits it again as days come: what was walked is not walked again.
+    """Fits one zone, and refits it as days are added; finished days are not computed again.
 
     Args:
         zone: Gives step, time zone, holidays and market.
@@ -39,7 +39,7 @@ class DayAheadTrainer:
         self._first_day = 0
 
     def refit(self, frame: pd.DataFrame) -> DayAheadPart | None:
-        """Return the part fitted on all of ``frame``; None where it holds less than eleven weeks of prices.
+        """Return the part fitted on all of ``frame``; None if it holds less than eleven weeks of prices.
 
         Args:
             frame: Regular UTC slot starts as index; price, published forecasts, neighbours as ``ZONE:channel``. A later
@@ -87,7 +87,7 @@ class DayAheadTrainer:
 
 
 def known_rows(frame: pd.DataFrame, zone: Zone, until: datetime) -> pd.DataFrame:
-    """Return what of ``frame`` was known at ``until``: measured slots before it, and of later ones what was published.
+    """Return the part of ``frame`` known at ``until``: measured slots before it, and published values of later slots.
 
     Args:
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
@@ -111,7 +111,7 @@ def _whole_days(table: DayTable) -> DayTable:
 
 
 def _convention(zone: Zone, channels: tuple[str, ...], day: datetime) -> Convention:
-    """Return what is out before the auction: everything, or load alone."""
+    """Return the forecasts published before the auction: all, or load only."""
     noon = day.astimezone(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     gate = available_at(zone, PRICE, noon) - timedelta(minutes=1)
     late = [c for c in channels if role_of(c) == "renewables" and available_at(zone, c, noon) > gate]

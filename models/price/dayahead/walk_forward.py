@@ -36,7 +36,7 @@ FIRST_ROW = MIN_DAYS + 28
 
 @dataclass
 class WalkTable:
-    """Forecasts of a walk, one row per day, per MWh; NaN where there was none.
+    """Forecasts of a walk, one row per day, per MWh; NaN if there was none.
 
     ``members`` (M, n, 24), ``mix``, ``stack``, ``alone``, ``blend`` (n, 24): made before the day's auction. ``tail``
     (n + 1, 24): made an auction earlier. ``quantiles``: (n, slots, 7).
@@ -232,7 +232,7 @@ class DayAheadLearner:
         self._trees_at = row
 
     def _left(self, view: AuctionView) -> Floats:
-        """Return what the mix's own forecasts left, scaled, shape (n, 24)."""
+        """Return the residuals of the mix's forecasts, scaled, shape (n, 24)."""
         n = self.table.mix.shape[0]
         return np.asarray((view.price[:n] - self.table.mix) / view.features.scale[:n, None])
 
@@ -254,7 +254,7 @@ def _made(prices: Floats) -> Floats | None:
 
 
 def _every(last: int, begin: int, days: int) -> Bools:
-    """Return before which rows to fit, shape (last + 1,): every so many days from ``begin``, and at ``last``."""
+    """Return the rows before which to fit, shape (last + 1,): every ``days`` days from ``begin``, and at ``last``."""
     out = np.zeros(last + 1, dtype=np.bool_)
     out[begin:last:days] = True
     out[last] = True

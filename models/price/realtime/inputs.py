@@ -98,7 +98,7 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: InputShape) -> PriceSerie
 
 
 def from_ring(ring: RingView, shape: InputShape, first: int, last: int) -> PriceSeries:
-    """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them.
+    """Return the series of slots ``first`` to ``last`` (exclusive), and the published values of the day after them.
 
     Args:
         ring: Holds the channels of ``shape``.

@@ -38,7 +38,7 @@ class MedianModel:
 def median_columns(data: PriceSeries, rows: LevelRows) -> Floats:
     """Return the level features and the last four prices as deviations from the profile, shape (n, K).
 
-    A missing price stands for no deviation.
+    A missing price counts as no deviation.
     """
     return _columns(data.prices, rows.origins, rows.features, rows.base, rows.scale, _LAST)
 

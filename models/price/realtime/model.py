@@ -51,7 +51,7 @@ class RealTimePart:
 
     The mean lies between profile and trees; the quantiles are the mean and past errors of it, but for the median, which
     is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries;
-    ``margin``: how far they lie above the next slot's price; ``first``: that price; None where they were not learned.
+    ``margin``: how far they lie above the next slot's price; ``first``: that price; None if they were not learned.
     """
 
     shape: InputShape
@@ -80,9 +80,9 @@ class RealTimePart:
         """Return the forecast issued when ``slot_index`` closed.
 
         Args:
-            ring: Values up to that slot, and those of later slots that are published; such a price stands as it is.
+            ring: Values up to that slot, and those of later slots that are published; such a price is used unchanged.
             slot_index: Index of the last closed slot.
-            levels: Levels that stand for the nominal ones, shape (7,) or (H, 7), as a calibrator adapts them.
+            levels: Levels in place of the nominal ones, shape (7,) or (H, 7), as a calibrator adapts them.
             cache: Profiles of the slot before, used again where their inputs are the same; None computes them.
         """
         shape, steps = self.shape, self.shape.steps

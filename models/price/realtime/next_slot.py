@@ -25,7 +25,7 @@ _CLIP = 6.0
 
 @dataclass(frozen=True, slots=True)
 class NextSettings:
-    """One member: what it learns, and its trees."""
+    """One member: its target and its trees."""
 
     on_linear: bool
     depth: int
@@ -63,7 +63,7 @@ class NextModel:
 
 
 def next_table(table: Floats32, trail: Floats32) -> Floats32:
-    """Return what the members read: ``boost_table`` of n origins at the first horizon, and the trail of the last days.
+    """Return the members' input: ``boost_table`` of n origins at the first horizon, and the features of the last days.
 
     Args:
         table: ``boost_table`` at the first horizon, shape (n, K).
@@ -73,7 +73,7 @@ def next_table(table: Floats32, trail: Floats32) -> Floats32:
 
 
 def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: InputShape) -> NextModel | None:
-    """Fit the members; None where there are too few rows.
+    """Fit the members; None if there are too few rows.
 
     Args:
         data: The series of the rows.

@@ -260,12 +260,12 @@ def _rows(data: PriceSeries, origins: Ints, steps: Ints, profiles: DayProfiles, 
 
 
 def spread_out(origins: Ints, stride: int, per_day: int) -> Bools:
-    """Return which origins to keep, one in ``stride``: others each day, so every slot of the day is there."""
+    """Return the origins to keep, one in ``stride``, shifted each day so that every slot of the day occurs."""
     return np.asarray((origins + origins // per_day) % stride == 0)
 
 
 def targets(data: PriceSeries, rows: LevelRows, steps: Ints) -> Floats:
-    """Return the actual prices at each origin's horizons, shape (n, H); NaN where missing or after the series."""
+    """Return the actual prices at each origin's horizons, shape (n, H); NaN if missing or after the series."""
     at = rows.origins[:, None] + steps[None, :]
     inside = at < data.prices.size
     return np.where(inside, data.prices[np.minimum(at, data.prices.size - 1)], np.nan)

@@ -69,7 +69,7 @@ def _slots(minutes: tuple[int, ...], step_min: int) -> Ints:
 
 
 def _published_error(data: PriceSeries, shape: InputShape) -> Floats:
-    """Return net load less what was published of it, as far as the sides know it at each slot; empty without either."""
+    """Return net load minus its published forecast, as known at each slot; empty without either."""
     if not shape.published or NET not in shape.sides:
         return np.empty(0)
     net = data.sides[shape.sides.index(NET)]
@@ -80,7 +80,7 @@ def _published_error(data: PriceSeries, shape: InputShape) -> Floats:
 
 @kernel
 def _means(values: Floats, t: int, widths: Ints, cap: float, out: Floats32) -> None:
-    """Write the means of the last ``widths`` values up to ``t``, shortest first; NaN where all of them are missing."""
+    """Write the means of the last ``widths`` values up to ``t``, shortest first; NaN if all of them are missing."""
     total, count, i = 0.0, 0, 0
     for k in range(widths.size):
         while i < widths[k] and t - i >= 0:

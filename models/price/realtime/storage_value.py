@@ -63,7 +63,7 @@ class ValueModel:
     margin: bool = False
 
     def slopes(self, table: Floats32, rows: LevelRows) -> Floats:
-        """Return the worth of one more MWh at equal steps of SoC, never rising with it, shape (n, points).
+        """Return the value of one more MWh at equal steps of SoC, not increasing with SoC, shape (n, points).
 
         A margin counts it above the price of the slot after the origin.
 
@@ -97,10 +97,10 @@ def fit_value(
     *,
     settings: ValueSettings,
 ) -> ValueModel | None:
-    """Fit the trees; None where there are too few rows.
+    """Fit the trees; None if there are too few rows.
 
     Args:
-        data: The series of the rows, to the end of what is known.
+        data: The series of the rows, up to the last known value.
         rows: Features of n origins, in time order; the last three days' labels are not yet known and are left out.
         level: Walk-forward linear forecasts, shape (n, H).
         shape: Horizons, and whether the price of the slot to be decided is the origin's own (``lead`` 1).
@@ -150,7 +150,7 @@ def _middle(rows: LevelRows) -> Floats:
 
 
 def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> Floats32:
-    """Return one row per origin: what the price's trees read at every anchor, once what the anchors share, the trail.
+    """Return one row per origin: the price trees' input at every anchor, shared columns once, recent features.
 
     The linear forecast is left out: an opinion of its own gains a mix more than one that follows another.
 

@@ -47,7 +47,7 @@ def fit_real_time(
     keep_margin: ValueModel | None = None,
     keep_first: NextModel | None = None,
 ) -> RealTimePart | None:
-    """Fit on all of ``frame``; None where it holds less than about six weeks of prices.
+    """Fit on all of ``frame``; None if it holds less than about six weeks of prices.
 
     Args:
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing.

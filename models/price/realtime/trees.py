@@ -152,7 +152,7 @@ def boost_table(data: PriceSeries, rows: LevelRows, level: Floats, steps: Ints, 
 
 
 def shared_columns(data: PriceSeries, rows: LevelRows) -> int:
-    """Return how many of the last columns of ``boost_table`` are the same at every anchor of an origin."""
+    """Return the number of last columns of ``boost_table`` that are the same at every anchor of an origin."""
     of_sides = (len(SIDE_UNITS) + 1) * len(data.sides)
     return int(rows.features.shape[1]) - 1 + len(RECENT_UNITS) + of_sides + len(data.published)
 
