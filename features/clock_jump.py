@@ -1,12 +1,12 @@
-"""Forward jumps of a zone's clock: records from the future wait for the broker's clock or their sequence.
+"""Forward jumps of a zone's clock: records from the future wait until time or their sequence confirms them.
 
-A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is taken at once where so much time passed
-at the broker since the last record that a gap of that length is what to expect at the run's pace: a real outage. Else
-it waits. It is taken with those behind it once ``CONFIRMING`` records have come in sequence while the old clock was
-silent, or once the clock has come to it by a later record or a deadline that the pace explains. It is set aside as a
-dead letter as soon as a record of the old clock comes. Shorter gaps are free, but those that the pace does not explain
-may add up to ``FREE_GAP`` alone until time has passed for them: many small jumps move the clock no further than one.
-A warm-up may leave gaps where the zone begins and where its old clock is silent.
+A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is applied at once if the broker's time
+since the last record explains a gap of this length at the run's pace, as after a real outage. Otherwise it waits. It is
+applied, with the records after it, if ``CONFIRMING`` records have arrived in sequence while the old clock was silent,
+or if a later record or a deadline that the pace explains has moved the clock to it. It becomes a dead letter as soon as
+a record of the old clock arrives. Shorter gaps are allowed, but gaps that the pace does not explain may only add up to
+``FREE_GAP`` until time has passed for them, so many small jumps move the clock no further than one. A warm-up may leave
+gaps at the start of a zone and while its old clock is silent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SLACK = 0.9
 
 
 class Held(msgspec.Struct):
-    """A record from far ahead that waits, and its place in the log."""
+    """A waiting record from the future, and its position in the log."""
 
     message: Observation
     topic: str
@@ -44,10 +44,10 @@ class Held(msgspec.Struct):
 
 
 class SlotClock(msgspec.Struct, omit_defaults=True):
-    """The pace of a zone's slots by the broker's clock, and the records that are ahead of it.
+    """The pace of a zone's slots by the broker's clock, and the waiting records.
 
     Attributes:
-        seen_s: Broker's time of the newest record taken (s since 1970), None where no broker is.
+        seen_s: Broker's time of the newest record taken (s since 1970), None if no broker is.
         advanced_s: Broker's time at which the newest slot began.
         slot_s: Broker's time from one slot to the next, smoothed (s).
         lead: Slots by which the clock moved on sooner than the pace explains; time pays them back.
@@ -63,13 +63,13 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
     held: list[Held] = []
 
     def note(self, slots: int, step: Step, at: datetime | None, *, history: bool = False) -> None:
-        """Count a record that was taken.
+        """Update the pace by an applied record.
 
         Args:
-            slots: How many slots the zone's clock moved on by it.
+            slots: Slots by which the record moved the zone's clock.
             step: Length of a slot.
             at: The broker's time of the record.
-            history: Whether it is one of the warm-up.
+            history: Whether the record belongs to the warm-up.
         """
         self.warming = history
         if at is None:
@@ -83,12 +83,12 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
             each_s = max(now_s - self.advanced_s, 0.0) / slots
             self.slot_s = each_s if self.slot_s is None else self.slot_s + _SMOOTHING * (each_s - self.slot_s)
         free = free_slots(step)
-        # A longer gap is taken only once it is explained or confirmed: it leaves no lead.
+        # A longer gap is only applied if it is explained or confirmed, so it leaves no lead.
         self.lead = min(lead, free) if slots <= free else 0.0
         self.advanced_s = now_s
 
     def explains(self, gap: int, step: Step, at: datetime | None) -> bool:
-        """Return whether a record ``gap`` slots ahead is to be expected now.
+        """Return whether the pace explains a record ``gap`` slots ahead.
 
         Args:
             gap: Slots from the newest one to that of the record.
@@ -111,7 +111,7 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
         return max(self.lead - due, 0.0) + max(slots - 1 - due, 0.0)
 
     def may_warm_up(self, at: datetime | None) -> bool:
-        """Return whether a record marked as history may be one of a warm-up: no mark alone moves a running clock.
+        """Return whether a record marked as history may belong to a warm-up; the mark alone moves no running clock.
 
         Args:
             at: The broker's time of the record.
@@ -121,11 +121,11 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
         return self.slot_s is not None and self.slot_s >= SLOW_SLOT_S and self.is_silent(at)
 
     def hold(self, message: Observation, origin: Origin) -> None:
-        """Let a record wait behind those that wait already."""
+        """Add a record to the waiting ones."""
         self.held = [*self.held, Held(message, origin.topic, origin.partition, origin.offset)]
 
     def is_followed_by(self, message: Observation, step: Step) -> bool:
-        """Return whether a record continues where those that wait end."""
+        """Return whether a record continues the sequence of the waiting ones."""
         if not self.held:
             return False
         last = self.held[-1].message.slot
@@ -143,29 +143,29 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
         return count >= MAX_HELD or self.size_bytes >= MAX_HELD_BYTES or self.is_silent(at)
 
     def is_silent(self, at: datetime | None, slots: float = SILENT_SLOTS) -> bool:
-        """Return whether the old clock has not been heard for ``slots`` slots of the run's pace."""
+        """Return whether no record of the old clock has arrived for ``slots`` slots of the run's pace."""
         if at is None or self.seen_s is None or self.slot_s is None or self.slot_s < SLOW_SLOT_S:
             return True
         return at.timestamp() - self.seen_s >= slots * self.slot_s
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the records that wait."""
+        """Bytes of the waiting records."""
         return sum(len(encode(entry.message)) for entry in self.held)
 
     def release(self) -> list[Observation]:
-        """Return the records that wait, which wait no more."""
+        """Remove and return all waiting records."""
         entries, self.held = self.held, []
         return [entry.message for entry in entries]
 
     def release_before(self, index: int, step: Step) -> list[Observation]:
-        """Return the records that wait for slots before ``index``, which wait no more."""
+        """Remove and return the waiting records of slots before ``index``."""
         due = [entry.message for entry in self.held if step.index(entry.message.slot) < index]
         self.held = self.held[len(due) :]
         return due
 
     def drop(self, last: datetime) -> list[Output]:
-        """Return the dead letters of the records that wait, which wait no more.
+        """Remove the waiting records and return their dead letters.
 
         Args:
             last: The zone's newest slot.
@@ -191,18 +191,18 @@ class SlotClock(msgspec.Struct, omit_defaults=True):
 
 
 def free_slots(step: Step) -> int:
-    """Return how many slots a zone's clock may move on at once without a second source."""
+    """Return the number of slots by which a zone's clock may move at once without confirmation."""
     return max(2, int(FREE_GAP / step.delta))
 
 
 def jump_alert(zone: str, last: datetime, ahead: datetime, *, confirmed: bool = False) -> Output:
-    """Return the alert that records from ahead wait, or that they were taken after all; one row for each jump.
+    """Return the alert that records from the future wait, or that they were applied; one row for each jump.
 
     Args:
         zone: The zone.
         last: Its newest slot.
-        ahead: Slot of the first record that waits.
-        confirmed: Whether they were taken.
+        ahead: Slot of the first waiting record.
+        confirmed: Whether they were applied.
     """
     manner = (
         f"they were used: {CONFIRMING} records in sequence, or the time that passed, confirmed the jump"

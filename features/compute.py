@@ -21,7 +21,7 @@ CALENDAR_AHEAD_DAYS = 2
 
 @dataclass(frozen=True, slots=True)
 class FeatureHistory:
-    """The series of a spec over a regular span of slots, with what was known when.
+    """The series of a spec over a regular span of slots, with the times at which values were known.
 
     ``first``: index of the first slot. ``data``: shape (series, slots), NaN = missing. ``limits``: int64, shape
     (slots, series): the last position in ``data`` of the series that was known when a slot closed.
@@ -81,7 +81,7 @@ def make_history(
 
 
 def resolve(spec: FeatureSpec, row_of: Mapping[str, int]) -> tuple[Ints, Floats]:
-    """Return which rows of channel values each series sums (-1: no more), and with which signs."""
+    """Return the rows of channel values that each series sums (-1: no more), and their signs."""
     names, signs = spec.terms()
     rows = np.full(signs.shape, -1, dtype=np.int64)
     for i, channels in enumerate(names):

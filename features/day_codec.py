@@ -1,4 +1,4 @@
-"""Lossless compression of one day of a channel: telemetry has few decimals, so most days fit whole numbers.
+"""Lossless compression of one day of a channel. Telemetry has few decimals, so most days are whole numbers / 10^d.
 
 A part is a row number and a mode, then what the mode says. Where ``whole / 10^decimals`` gives back every value bit for
 bit, the differences of neighbouring whole numbers follow (``vpp.numerics.rice``). Sums of such values, as net load is
@@ -33,7 +33,7 @@ _HEAD = PART.size
 
 
 def pack(data: Floats, rows: Ints, first: int, count: int) -> tuple[int, bytes]:
-    """Return how many of ``rows`` hold a value in columns ``first`` to ``first + count``, and the parts of those.
+    """Return the number of ``rows`` with a value in columns ``first`` to ``first + count``, and their parts.
 
     Args:
         data: Values, shape (rows, capacity), NaN = missing.
@@ -136,9 +136,9 @@ def _unpack(data: Bytes, at: int, mode: int, scales: Floats, values: Floats) -> 
 
 @kernel
 def _whole(values: Floats, scales: Floats) -> tuple[int, bool]:
-    """Return the fewest decimals that give every value back, and whether with steps.
+    """Return the smallest number of decimals that restores every value, and whether steps are needed.
 
-    -1 decimals: none do.
+    -1 decimals: no number of decimals does.
     """
     for most_steps in (0, _MOST_STEPS):
         for decimals in range(scales.shape[0]):

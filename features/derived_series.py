@@ -83,7 +83,7 @@ _PUBLISHED_OF: dict[str, tuple[Terms, ...]] = {
 
 
 def published_terms(channel: str, have: Collection[str]) -> Terms | None:
-    """Return the terms of what is published ahead of a measured channel, None where the zone's columns lack one."""
+    """Return the terms of the published forecast of a measured channel, None if the zone's columns lack one."""
     for terms in _PUBLISHED_OF.get(channel, ()):
         if all(name in have for name, _ in terms):
             return terms
@@ -131,7 +131,7 @@ def is_published(channel: str) -> bool:
 
 
 def depth_days(channel: str) -> int:
-    """Return how many days of ``channel`` the ring keeps; 0 for a channel that no feature reads.
+    """Return the days of ``channel`` that the ring stores; 0 for a channel that no feature reads.
 
     Published forecasts and prices, also of neighbours, are kept as long as day-ahead price models look back from the
     day after tomorrow; measured channels as long as similar days and error means look back.

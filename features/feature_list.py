@@ -257,10 +257,10 @@ def _published(step: Step) -> Iterator[Feature]:
 
 
 def _weather(step: Step) -> Iterator[Feature]:
-    """Yield what a weather forecast made the day before says of the target slot, and how it differs from earlier ones.
+    """Yield features of the previous day's weather forecast for the target slot, and its differences from earlier days.
 
-    Demand answers cold and heat with a bend that differs from place to place: temperature comes with its square, and
-    its difference from an earlier day with the product of both.
+    Demand depends on temperature non-linearly, with a different curve in each place. Features are therefore
+    temperature, its square, its difference from an earlier day, and the product of both.
     """
     for x, label in (
         ("temperature_ahead", "forecast temperature"),

@@ -1,8 +1,9 @@
 """The intake: turns raw observations of one zone into closed slots with a quality per channel, in order, once.
 
-Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so each later
-step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, decides nothing.
-A tick with readings of assets alone, as gateways send, closes nothing: its mean joins the slot whenever it closes.
+Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so later steps
+receive every slot. A repeat is dropped. A late or changed value becomes a correction, which is settled and changes no
+decision. A tick with only readings of assets, as sent by gateways, closes no slot: its mean is added when the slot
+closes.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class IntakeReducer:
                 raise MessageError(f"{type(message).__name__} is not a raw record", reason="schema")
 
     def load(self, zone: str, get: Load) -> IntakeState:
-        """Return the kept state; an unusable one is the initial one."""
+        """Return the stored state, or the initial state if it cannot be read."""
         head = unpack(get(HEAD), IntakeHead, _SHAPE)
         if head is None:
             return self.initial(zone)
@@ -147,7 +148,7 @@ class IntakeReducer:
             self._tick(state, index, message, values, assets, marks)
         return outputs
 
-    # Jumps in time: one record from ahead may be a broken clock or a forgery, several in sequence are a real gap.
+    # Jumps in time: one record from the future may be a broken clock or a forgery, several in sequence are a real gap.
     def _gap(self, state: IntakeState, index: int) -> int:
         """Return how many slots the zone's clock would move on; 1 where it has not begun."""
         last = state.head.last if state.ticks is None else state.ticks.index
@@ -177,7 +178,7 @@ class IntakeReducer:
         return outputs
 
     def _take_held(self, state: IntakeState, index: int, origin: Origin) -> list[Output]:
-        """Take the records that wait for slots before ``index``: the clock has come to them at the run's pace."""
+        """Apply the waiting records of slots before ``index``: the clock has reached them at the run's pace."""
         return self._use(state, state.head.clock.release_before(index, self._step), origin)
 
     def _use(self, state: IntakeState, observations: list[Observation], origin: Origin) -> list[Output]:
@@ -344,7 +345,7 @@ class IntakeReducer:
         return sorted({*names, *state.head.channels, *values})
 
     def _absent(self, state: IntakeState) -> frozenset[str]:
-        """Return which parts of net load the zone does not have: they count as 0."""
+        """Return the parts of net load that the zone does not have; they count as 0."""
         have = self._zone.channels if self._zone.channels is not None else state.head.channels
         return frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in have)
 
@@ -388,5 +389,5 @@ def _with_series(message: Publication, series: dict[str, list[float | None]]) ->
 
 
 def _memory(state: IntakeState) -> Checks:
-    """Return what the gate knows of values, without the memory of slots: a tick is no slot."""
+    """Return the gate's memory of values without that of slots, because a tick is not a slot."""
     return Checks(seen=state.head.checks.seen, level=state.head.checks.level)

@@ -103,7 +103,7 @@ class IntakeHead(msgspec.Struct, omit_defaults=True):
 
 @dataclass
 class IntakeState:
-    """Last closed slot, the open one's ticks, and what last week's slots held (for repeats and corrections)."""
+    """Last closed slot, ticks of the open slot, and the values of last week's slots (for repeats and corrections)."""
 
     ring: SlotRing
     head: IntakeHead = field(default_factory=IntakeHead)
@@ -121,7 +121,7 @@ class IntakeState:
         self._keep(index, values)
 
     def is_before_run(self, index: int) -> bool:
-        """Return whether a slot lies before the run, so that it is history though no row of it came."""
+        """Return whether a slot lies before the run, so that it is history even without a row."""
         return self.head.run_from is not None and index < self.head.run_from
 
     def correct(self, index: int, values: Values) -> int:
@@ -131,7 +131,7 @@ class IntakeState:
         return revision
 
     def closed(self, index: int) -> Values | None:
-        """Return what slot ``index`` was closed or corrected to, None where it was not closed in the last week."""
+        """Return the closed or corrected values of slot ``index``, None if it was not closed in the last week."""
         first, last = self.head.first, self.head.last
         if first is None or last is None or not max(first, last - self._memory_slots + 1) <= index <= last:
             return None
@@ -148,7 +148,7 @@ class IntakeState:
             self.ring.put(channel, index, value)
 
     def check_channels(self, names: Iterable[str]) -> None:
-        """Refuse a record that would give the zone more channels than any has: each closed slot carries them all.
+        """Refuse a record that exceeds the maximum number of channels of a zone: each closed slot has all of them.
 
         Raises:
             MessageError: With reason ``channels``.
@@ -162,7 +162,7 @@ class IntakeState:
             )
 
     def take_readings(self, index: int) -> SlotReadings:
-        """Return the readings of assets that wait for a slot, and forget those of it and of all before."""
+        """Return the waiting readings of assets of a slot, and drop those of this slot and earlier ones."""
         waiting = self.head.readings.get(index, SlotReadings())
         self.head.readings = {i: slot for i, slot in self.head.readings.items() if i > index}
         return waiting

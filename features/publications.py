@@ -36,7 +36,7 @@ def check_publication(message: Publication, step: Step) -> None:
 
 
 def keep_until_begin(waiting: list[tuple[int, Alert]], message: Publication, step: Step, alerts: list[Alert]) -> None:
-    """Keep alerts on what was published before the run until it begins, with the last slot that they speak of.
+    """Store alerts on publications before the run until it begins, with the last slot that they concern.
 
     Args:
         waiting: The alerts that wait; changed.
@@ -51,7 +51,7 @@ def keep_until_begin(waiting: list[tuple[int, Alert]], message: Publication, ste
 
 
 def due_at_begin(waiting: list[tuple[int, Alert]], index: int) -> list[Output]:
-    """Return the alerts that speak of slots of a run which begins at ``index``; none waits afterwards."""
+    """Return the alerts on slots of a run that begins at ``index``, and drop all waiting alerts."""
     due = [Output("alerts", alert) for last, alert in waiting if last >= index]
     waiting.clear()
     return due

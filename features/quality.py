@@ -67,7 +67,7 @@ _MARKS = _marks()
 
 
 class Checks(msgspec.Struct, omit_defaults=True):
-    """What the checks remember of a zone.
+    """Memory of the checks of a zone.
 
     ``run``: channel to (last value, how many slots it has stood still). ``seen``: channel to the lowest and highest
     plausible value so far, which a single value stretches by a tenth at most, and their number. ``level``: channel to
@@ -93,7 +93,7 @@ def limits(channel: str, zone: Zone, checks: Checks) -> tuple[float, float]:
 
 
 def gate(channel: str, value: float, zone: Zone, checks: Checks) -> Quality | None:
-    """Return why a value counts as missing, or None for a plausible one.
+    """Return why a value counts as missing, None for a plausible one.
 
     Args:
         channel: Its channel; ``ZONE:channel`` for a neighbour's.

@@ -29,7 +29,7 @@ _CHANNELS = "channels"
 
 
 class RingRecord(msgspec.Struct, frozen=True):
-    """What changes with every slot: the newest closed slot, and which chunks are kept.
+    """State that changes with every slot: the newest closed slot, and the names of stored chunks.
 
     ``head``: slot index, None before the first. ``days``: first and last UTC day of a kept chunk. ``depths``: days of
     history of each class of channels. ``channels``: names by row, of a state that kept them here.
@@ -161,7 +161,7 @@ class SlotRing:
         return self.data.item(row, index % self.capacity)
 
     def window(self, channel: str, first: int, last: int) -> Floats:
-        """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
+        """Return the values of slots ``first`` to ``last`` (exclusive), NaN if missing or out of reach."""
         row = self.rows.get(channel)
         is_inside = self.oldest <= first < last <= self.newest + 1
         low, high = (first, last) if is_inside else (max(first, self.oldest), min(last, self.newest + 1))
@@ -206,7 +206,7 @@ class SlotRing:
         return slice(first, first + self._per_day)
 
     def changes(self) -> Mapping[str, bytes | None]:
-        """Return the chunks that changed since the last call (None: delete), and count them as kept."""
+        """Return the chunks that changed since the last call (None: delete), and mark them as stored."""
         out: dict[str, bytes | None] = {}
         if self._has_new_row:
             out[_CHANNELS] = pack_value(list(self.rows), self.layout)
@@ -225,7 +225,7 @@ class SlotRing:
         return out
 
     def record(self) -> RingRecord:
-        """Return what changes with every slot, after ``changes``."""
+        """Return the state that changes with every slot, after ``changes``."""
         if self._chunk_days is None:
             days = [day for _, day in self._chunks]
             self._chunk_days = (min(days, default=0), max(days, default=-1))
@@ -236,7 +236,7 @@ class SlotRing:
         return pack_value((day, count, parts), self.layout)
 
     def load(self, record: RingRecord, get: Callable[[str], bytes | None]) -> bool:
-        """Fill an empty ring; False (and still empty) where what is kept is of another layout.
+        """Fill an empty ring; return False, with the ring still empty, if the stored layout differs.
 
         Args:
             record: As ``record`` returned it.
@@ -251,7 +251,7 @@ class SlotRing:
         names = names or []
         if any(self._depth_of(name) <= 0 for name in names):
             return False
-        for name in names:  # chunks speak of rows by number
+        for name in names:  # chunks refer to rows by number
             self.row(name)
         self._has_new_row = bool(record.channels)
         self._reach(record.head)
