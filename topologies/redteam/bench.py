@@ -264,7 +264,7 @@ def _money(  # noqa: PLR0917 - all of them say what is run
     options: RedTeamOptions,
     progress: Progress,
 ) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
-    """Return mean money lost by attack, with the guard and without, and what the guard costs on clean data."""
+    """Return mean money lost by attack, with and without the guard, and the guard's cost on clean data."""
     since = pd.Timestamp(options.train_to) - pd.Timedelta(days=MONEY_DAYS)
     parts, metadata = Trainer(zone, part_of(progress, 0.0, 0.3)).train(
         frame.loc[frame.index >= since], options.train_to, price=False, guard=False

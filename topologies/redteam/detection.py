@@ -59,7 +59,7 @@ def run_clean(
         parts: Guards in the order in which they come into force; each begins with the state that training left, its
             quarantine taken over.
         edges: Position from which each is in force, the first at ``begin``.
-        series: Changed: what was replaced.
+        series: Values of the zone; replaced values are written in place.
         begin: First slot of the test.
         end: End (exclusive).
         starts: Positions whose state before the slot is kept, ascending.
@@ -118,7 +118,7 @@ class Detection:
 
 
 def inject(run: CleanRun, attack: Attack, seed: int) -> Detection | None:
-    """Return when the guard finds one attack at each start; None where the zone has no such channel."""
+    """Return when the guard finds one attack at each start; None if the zone has no such channel."""
     layout, shape = run.parts[0].layout, run.parts[0].shape
     names = layout.channels
     if attack.channel != ALL_CHANNELS and attack.channel not in names:
@@ -145,7 +145,7 @@ def inject(run: CleanRun, attack: Attack, seed: int) -> Detection | None:
 
 
 def forged_run(run: CleanRun, number: int, forged: dict[int, Floats], moves_total: bool, after: int = 0) -> Floats:
-    """Return what the guard says over the forged slots at one start, and ``after`` true slots behind them.
+    """Return the guard's judgements of the forged slots at one start, and of ``after`` true slots after them.
 
     Args:
         run: The clean run.
@@ -160,7 +160,7 @@ def forged_run(run: CleanRun, number: int, forged: dict[int, Floats], moves_tota
 def forged_series(
     run: CleanRun, number: int, forged: dict[int, Floats], moves_total: bool, after: int = 0
 ) -> tuple[Floats, Floats]:
-    """Return what the guard says over the forged slots, and the values that it lets in, shape (rows, slots).
+    """Return the guard's judgements of the forged slots, and the values that it accepts, shape (rows, slots).
 
     Args:
         run: The clean run.

@@ -43,7 +43,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class BenchLane:
-    """The steps of one lane with their states; ``copied`` gives one that goes its own way."""
+    """The steps of one lane with their states; ``copied`` returns an independent copy."""
 
     forecast: ReducerLoop[Any]
     actor: ReducerLoop[Any]

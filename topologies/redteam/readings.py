@@ -33,7 +33,7 @@ READINGS: tuple[Attack, ...] = (
 
 
 def minutes_to_find(attack: Attack, zone: Zone, prices: Floats, slots: int, n: int, seed: int) -> Floats:
-    """Return the minutes until each of ``n`` forgeries is found, NaN where it is not; empty where there is nothing.
+    """Return the minutes until each of ``n`` forgeries is found, NaN if it is not; empty if there is nothing.
 
     Args:
         attack: One of ``READINGS``.
