@@ -81,7 +81,7 @@ def open_services(rules: AlertRules, environment: Mapping[str, str]) -> dict[str
     Raises:
         ConfigError: An address is wrong, or its environment variable is not set.
     """
-    # They log addresses, which hold secrets; what went wrong is said here, without them.
+    # These libraries log addresses, which contain secrets; errors are logged here without them.
     for chatty in ("apprise", "urllib3", "oauthlib", "requests_oauthlib"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     return {name: ContactService(name, contact.address(environment)) for name, contact in rules.contacts.items()}

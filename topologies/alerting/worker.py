@@ -46,7 +46,7 @@ DRAIN_S = 10.0
 
 
 class AlertWorker:
-    """Takes records, sends what is due on threads, and writes down what was delivered.
+    """Reads records, sends due notices on threads, and records deliveries.
 
     Args:
         settings: The settings.
@@ -84,7 +84,7 @@ class AlertWorker:
     def _new_notifier(self) -> Notifier:
         notifier = Notifier(self._rules)
         if self._settings.kafka.embedded:
-            # The embedded broker forgets its topics when it ends; the store knows what was done before.
+            # The embedded broker loses its topics when it ends; the store has the earlier acts.
             with open_store(self._settings, read_only=True) as store:
                 for row in store.read(ALERT_ACTS).dicts():
                     notifier.take(act_of_row(row), row["at"])
@@ -93,7 +93,7 @@ class AlertWorker:
         return notifier
 
     def run(self, consumer: Consumer, stop: Callable[[], bool], on_processed: Callable[[str, int, int], None]) -> None:
-        """Read and tell until ``stop`` says so; then wait a while for what is being sent.
+        """Read records and send notices until ``stop`` is set; then wait a limited time for pending notices.
 
         Args:
             consumer: Not yet subscribed.
@@ -190,7 +190,7 @@ class AlertWorker:
             del self._unwritten[0]
 
     def _finish(self) -> None:
-        """Wait a while for what is being sent, and write it down."""
+        """Wait a limited time for pending notices, and record them."""
         deadline = time.monotonic() + DRAIN_S
         while self._sending and time.monotonic() < deadline:
             self._collect()

@@ -182,7 +182,7 @@ def _checked(frame: pd.DataFrame, zone: Zone, test_from: datetime, test_to: date
 
 
 def _baselines(battery: UnitBattery, market: PriceHistory, mode: Mode) -> dict[str, Floats]:
-    """Return the paths of the simple rules by name, under what the mode lets them know.
+    """Return the paths of the simple rules by name, with the prices known in the mode.
 
     ``percentile`` acts on the slot's own price, except in the schedule mode, where it acts on the last one known.
     """

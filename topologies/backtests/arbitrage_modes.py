@@ -119,7 +119,7 @@ def trade_real_time(
 def _offers(
     forecasts: Iterator[Forecast], zone: Zone, battery: UnitBattery, rule: Rule
 ) -> Iterator[tuple[datetime, Offers | None]]:
-    """Yield for each closed slot what the trader offers for the next one; None where it has no price to go by."""
+    """Yield for each closed slot the trader's offers for the next one; None without a price."""
     trader = ReducerLoop(TraderReducer(zone, rule=rule), zone.zone, "forecasts")
     for forecast in forecasts:
         for message in trader.step(forecast):
@@ -160,7 +160,7 @@ def trade_day_ahead(
 
 
 def _scheduled(run: DayAheadRun, zone: Zone, battery: UnitBattery) -> Floats:
-    """Return the stored energy over all days, each scheduled at its auction on what is expected of it and the next."""
+    """Return the stored energy over all days, each scheduled at its auction on expected prices of two days."""
     state = auction_schedule.initial(battery, arbitrage.START_SHARE)
     per_hour = max(60 // zone.step_min, 1)
     path = [np.array([state.stored_mwh])]

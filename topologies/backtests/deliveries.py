@@ -27,7 +27,7 @@ class Deliveries:
     reflexes: set[int] = field(default_factory=set)
 
     def take(self, message: Message) -> None:
-        """Take what a message of the plant says of deliveries; other messages say nothing."""
+        """Add the deliveries of a message of the plant; other messages are ignored."""
         match message:
             case AssetStatus():
                 index, count = self.zone.step.index(message.slot), len(self.zone.assets)
@@ -45,7 +45,7 @@ class Deliveries:
         return power, np.stack([self.soc[index] for index in indices], axis=1)
 
     def reflexes_in(self, first: int, slots: int) -> int:
-        """Return how many of ``slots`` slots from index ``first`` on a reflex decided."""
+        """Return the number of reflex decisions among ``slots`` slots from index ``first`` on."""
         return sum(first <= index < first + slots for index in self.reflexes)
 
     def forget(self, before: int) -> None:

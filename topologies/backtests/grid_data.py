@@ -47,9 +47,9 @@ def open_grid_data(
 
     Args:
         path: The file.
-        name: The zone, None where the file has one.
+        name: The zone, None if the file has one.
         start: Start of the test range.
-        end: Its end; three days more are read for what was published of them.
+        end: Its end; three more days are read for published values.
         step_min: Slot length, a multiple of the file's; None: the fleet's where the file is finer, else the file's.
         mapping: Mapping file or name.
         own_fleet: The user's fleet.

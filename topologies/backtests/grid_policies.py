@@ -104,7 +104,7 @@ class PlantLane:
             self._trader.step(self._forecaster(forecast))
 
     def begin(self) -> None:
-        """Start again with the fleet at rest; what the trader has learned stays."""
+        """Restart with the fleet at rest; the trader keeps its learned values."""
         self._plant.restart()
         self._setpoints: dict[str, Setpoint] = {}
         self._soc = {b.asset_id: b.soc_start for b in self._zone.batteries}
@@ -143,7 +143,7 @@ class PlantLane:
                 self._churn.enter(message, closed + 1)
 
     def _drive(self, slot: MeasuredSlot) -> dict[str, AssetReading]:
-        """Return what the batteries' telemetry says of the slot after they followed their curves tick by tick."""
+        """Return the batteries' telemetry of the slot after they followed their curves tick by tick."""
         ticks, hours = slot.ticks_mw, self._zone.step.hours
         if ticks is None or self._ahead is None:
             return {}
@@ -190,7 +190,7 @@ class OriginalRuleLane:
         self._wanted: Floats | None = None
 
     def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
-        """Deliver what was wanted of ``slot``, and want something of the next one."""
+        """Deliver the setpoints of ``slot``, and decide those of the next slot."""
         zone = self._zone
         target_mw = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
         setpoints = shed_above_cap(zone, target_mw, slot.net_mw) if np.isfinite(slot.net_mw) else target_mw

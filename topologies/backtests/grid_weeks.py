@@ -25,7 +25,7 @@ NO_ACTION, PERFECT = "no_action", "perfect_foresight"
 class History:
     """What came, in the served share's MW, by position in the frame.
 
-    ``net``: net load of the region. ``served``: of the share, NaN where missing. ``filled``: the same, bridged for the
+    ``net``: net load of the region. ``served``: of the share, NaN if missing. ``filled``: the same, bridged for the
     money. ``ticks``: by slot and tick, None without ticks. ``offset``: slot index of position 0.
 
     Args:
@@ -56,7 +56,7 @@ class History:
         return MeasuredSlot(self.offset + at, float(self.served[at]), None if self.ticks is None else self.ticks[at])
 
     def potential(self, start: int, length: int) -> Floats | None:
-        """Return the output of renewables that can be cut, shape (A, length), None where there is none."""
+        """Return the output of renewables that can be cut, shape (A, length), None if there is none."""
         if not self.zone.renewables:
             return None
         potential_mw = np.zeros((len(self.zone.assets), length))

@@ -164,7 +164,7 @@ def run_log(
     *,
     clearing: Clear = clear,
 ) -> PlantRun:
-    """Return what a plant makes of a log.
+    """Return the result of a plant on a log.
 
     Args:
         zone: Its configuration.
@@ -282,7 +282,7 @@ def _stored_setpoints(
 
 
 def with_hedge_of(log: Sequence[Message], live: Zone, shadow: Zone) -> list[Message]:
-    """Return the log with what the actor copies from the configuration taken from the shadow's: its hedge."""
+    """Return the log with the hedge of the actor's bids taken from the shadow configuration."""
     if live.hedge == shadow.hedge:
         return list(log)
     return [

@@ -101,7 +101,7 @@ def stored_days(store: Store, zone: Zone, start: datetime, end: datetime) -> Sto
 
 
 def plant_by_day(days: StoredDays, policy: Policy, zone: Zone) -> Iterator[Deliveries]:
-    """Run the plant over the log and yield what was delivered so far, after each day of slots and at the end.
+    """Run the plant over the log and yield the deliveries so far, after each day of slots and at the end.
 
     ``joint``: every stored bid is weighed. ``grid_only``: the actor's alone, with energy at the zone's flat price.
     ``trade_only``: every bid is weighed, and neither ramp nor cap has a limit. Orders in force hold under each.
@@ -145,7 +145,7 @@ def _number(value: float | None) -> float:
 
 
 def _potentials(zone: Zone, observations: Sequence[SlotClosed | None]) -> Floats | None:
-    """Return the output of renewables that can be cut, shape (A, T), 0 where unknown; None where the zone has none."""
+    """Return the output of renewables that can be cut, shape (A, T), 0 if unknown; None if the zone has none."""
     if not zone.renewables:
         return None
     rows = [[potential_mw(zone, asset, observation) for observation in observations] for asset in zone.assets]

@@ -99,7 +99,7 @@ def _slots(
     asset_id, battery = asset
     previous: tuple[datetime, float] | None = None
     for slot_start, power, soc in rows:
-        # Where the slot before is not there, the store is what the delivered power leaves behind it.
+        # Without the previous slot, stored energy follows from the delivered power.
         began = previous[1] if previous is not None and previous[0] == slot_start - zone.step.delta else None
         before = soc + (soc - soc_after(battery, soc, power, zone.step.hours)) if began is None else began
         previous = (slot_start, soc)

@@ -82,7 +82,7 @@ def replay_decision(store: Store, zone: Zone, stored: StoredDecision) -> Replaye
 
 
 def _comparable(decision: Decision, version: int) -> Decision:
-    """Return what a decision and its repetition must agree in: all but where the inputs stood in the log.
+    """Return the fields in which a decision and its repetition must agree: all except log positions.
 
     A record of form 1 (``version``) holds words where there are codes now, and its id is a hash of that form: neither
     is compared.

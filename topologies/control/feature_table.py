@@ -67,7 +67,7 @@ class FeatureInput:
     Attributes:
         name: Name of the series or feature.
         channels: Channels with their signs, as ``+load_mw``; empty for a feature.
-        value: Value at the slot, None where missing.
+        value: Value at the slot, None if missing.
     """
 
     name: str
@@ -84,8 +84,8 @@ class FeatureValue:
         unit: ``MW``, ``MW/step``, ``MW2``, a price, a unit of the weather, or ``1``.
         rule: What it computes, with lag, window or days.
         inputs: What it reads.
-        trained: Value as in training, None where missing.
-        served: Value as served, None where missing.
+        trained: Value as in training, None if missing.
+        served: Value as served, None if missing.
         stages: Model stages that read it.
     """
 
@@ -106,10 +106,10 @@ class FeatureTable:
         zone: The zone.
         slot: The closed slot that a forecast was issued after.
         horizon_min: Horizon of the features that look at a target.
-        model_id: The model whose spec it is; None where no model serves.
+        model_id: The model whose spec it is; None if no model serves.
         spec_hash: Hash of the spec.
         features: The features, in the order of the spec.
-        history: By feature, (slot, trained, served) of the last slots; empty unless asked for.
+        history: By feature, (slot, trained, served) of the last slots; empty unless requested.
     """
 
     zone: str
@@ -223,7 +223,7 @@ def _squared(unit: str) -> str:
 
 
 def rule_of(feature: Feature, step_min: int) -> str:
-    """Return what a feature computes: the op of the spec and its numbers."""
+    """Return the rule of a feature: the op of the spec and its parameters."""
     text = feature.op.name.lower().replace("_", " ")
     numbers = [f"{name}={value}" for name, value in (("a", feature.a), ("b", feature.b)) if value]
     return f"{text}({', '.join(numbers)}; step {step_min} min)" if numbers else text
@@ -336,7 +336,7 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
 
 
 def overlaid(rows: pd.DataFrame, store: Store, zone: Zone) -> pd.DataFrame:
-    """Return the rows with what the plant closed in place of what the source holds."""
+    """Return the rows with the plant's closed values in place of the source's."""
     index = pd.DatetimeIndex(rows.index)
     closed = store.read(
         TELEMETRY, zone=zone.zone, start=index[0].to_pydatetime(), columns=("slot", "net_load_mw", "values")

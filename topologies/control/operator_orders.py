@@ -1,4 +1,4 @@
-"""Orders of operators at the command line or a gateway: issued by the run's clock, approved by their author."""
+"""Orders of operators at the command line or a gateway: issued by the run clock, approved by their author."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GUARD = "guard"
 
 
 def issue_time(store: Store, zone: str) -> datetime:
-    """Return now by the run's clock.
+    """Return now by the run clock.
 
     Raises:
         DataError: No slot of the zone is closed yet.
@@ -73,7 +73,7 @@ def operator_order(
     """Return an order that its operator approves by giving it.
 
     Args:
-        store: Tells the run's clock.
+        store: Tells the run clock.
         zone: The zone.
         action: As in ``Order``.
         principal: Who gives it.

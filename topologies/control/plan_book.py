@@ -53,7 +53,7 @@ class ProposedPlan(msgspec.Struct):
 class PlanState:
     """A plan and its status; the times are wall time.
 
-    ``ambiguous``: several proposals claim its id. ``past``: by the run's clock its order can no longer act.
+    ``ambiguous``: several proposals claim its id. ``past``: by the run clock its order can no longer act.
     """
 
     plan_id: str
@@ -87,7 +87,7 @@ class PlanBook:
     Attributes:
         store: The store that audit records arrive in.
         post: Writes one message to a topic.
-        key: Signs approvals and records; only what it signed counts then. None leaves them unsigned.
+        key: Signs approvals and records; then only signed ones count. None leaves them unsigned.
         now: The wall clock.
         one_person: Whether whoever proposed a plan may approve it too.
     """
@@ -125,7 +125,7 @@ class PlanBook:
         return PlanState(order.order_id, principal, order_digest(order), proposed)
 
     def find(self, plan_id: str) -> PlanState | None:
-        """Return a plan of the last day, None where there is none."""
+        """Return a plan of the last day, None if there is none."""
         keys = {f"{act}:{plan_id}" for act in ACTS}
         since = self.now() - LOOK_BACK
         rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(keys)}, columns=_RECORD)
@@ -144,7 +144,7 @@ class PlanBook:
         return sorted(plans, key=lambda plan: plan.proposal.expires_at, reverse=True)
 
     def _by_clock(self, plans: Sequence[PlanState]) -> list[PlanState]:
-        """Return plans with what the run's clock, which may run faster than the wall clock, says of them."""
+        """Return plans with their status by the run clock, which may run faster than the wall clock."""
         free = {zone: free_from(self.store, zone) for zone in {plan.proposal.order.zone for plan in plans}}
         return [replace(plan, past=_is_past(plan.proposal.order, free[plan.proposal.order.zone])) for plan in plans]
 
@@ -155,7 +155,7 @@ class PlanBook:
             plan_id: Its id.
             approver: Who approves.
             mode: ``operator``, ``elicit`` or ``budget``, as in ``Approval``.
-            digest: Of the order that the approver saw; None where nobody looked at it.
+            digest: Of the order that the approver saw; None if nobody looked at it.
 
         Raises:
             RefusedError: There is no such plan, it is not open any more, it is not the one that was seen, or its own
@@ -194,7 +194,7 @@ class PlanBook:
         return self._again(plan_id)
 
     def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
-        """Approve a plan where the day's budget of its proposer allows it; return why not, None where it was approved.
+        """Approve a plan where the day's budget of its proposer allows it; return why not, None if it was approved.
 
         This counts what has arrived in the store, so a refusal comes early; admission counts again, for good.
 
@@ -377,7 +377,7 @@ def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
 
 
 def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:
-    """Return what a principal's own plans of this UTC day that a budget approved add up to."""
+    """Return the sum of a principal's own plans of this UTC day that were approved by a budget."""
     spent = [
         effect(plan.proposal.moved_mwh or 0.0, plan.proposal.max_loss or 0.0)
         for plan in plans

@@ -26,7 +26,7 @@ def signed_record(record: Audit, key: bytes | None) -> Audit:
 
 
 def verified_record(record: Audit, key: bytes | None) -> Audit | None:
-    """Return an audit record with its detail proper, None where a key is set that did not sign just this record."""
+    """Return an audit record with its detail proper, None if a key is set that did not sign just this record."""
     if key is None:
         return record
     try:

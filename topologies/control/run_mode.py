@@ -18,7 +18,7 @@ CAUGHT_UP_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class RunMode:
-    """``live``: the run's clock follows the wall. ``speed``: times as fast as real time; None: as fast as it goes."""
+    """``live``: the run clock follows the wall. ``speed``: times as fast as real time; None: as fast as it goes."""
 
     live: bool
     speed: float | None = None
@@ -30,7 +30,7 @@ class RunMode:
 
 
 def note_mode(settings: Settings, options: SourceOptions) -> None:
-    """Write down how the run that starts now goes."""
+    """Store the mode of the run that starts now."""
     pulse_s = options.pulse_s
     if pulse_s is None and options.speed is None:
         by_kind = SIMULATION_PULSE_S if options.kind == "simulate" else None
@@ -43,7 +43,7 @@ def note_mode(settings: Settings, options: SourceOptions) -> None:
 
 
 def read_mode(settings: Settings) -> RunMode | None:
-    """Return how the run goes, None where nobody noted it; a run that has caught up with the wall clock is live."""
+    """Return the mode of the run, None if it was not stored; a run that has caught up with the wall clock is live."""
     try:
         mode = RunMode(**json.loads(_path(settings).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -62,7 +62,7 @@ def _has_caught_up(settings: Settings) -> bool:
 
 
 def mode_words(mode: RunMode | None, step_min: int) -> str:
-    """Return how a run goes in words: ``live``, ``replay ×240``, ``replay, as fast as it goes`` or ``stored run``.
+    """Return the mode of a run in words: ``live``, ``replay ×240``, ``replay, as fast as it goes`` or ``stored run``.
 
     Args:
         mode: As ``read_mode`` has it.
@@ -101,7 +101,7 @@ def forget_page(settings: Settings) -> None:
 
 
 def read_page(settings: Settings) -> RunPage | None:
-    """Return the page of the run, or its last one, None where it had none."""
+    """Return the page of the run, or its last one; None if it had none."""
     try:
         return RunPage(**json.loads(_path(settings).with_name("page.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -116,7 +116,7 @@ def note_restarts(settings: Settings, restarts: dict[str, int]) -> None:
 
 
 def read_restarts(settings: Settings) -> dict[str, int]:
-    """Return how often each worker was restarted, empty where nobody counts."""
+    """Return the number of restarts of each worker, empty without a supervisor."""
     try:
         restarts = json.loads(_path(settings).with_name("restarts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -43,7 +43,7 @@ class StepPassage:
 class SlotTrace:
     """One slot's way. ``decided_s``, ``total_s``: from arrival to the plant's decision, and to the last stored row.
 
-    ``missing``: steps that the store holds no record of; ``decided_s`` is then None where the plant is one of them.
+    ``missing``: steps that the store holds no record of; ``decided_s`` is then None if the plant is one of them.
     """
 
     zone: str
@@ -61,7 +61,7 @@ def find_trace(store: Store, reference: str) -> SlotTrace:
 
     Args:
         store: Where the rows are.
-        reference: ``ZONE@TIME`` (the slot that holds the time; UTC where no zone is said) or ``ZONE@latest``.
+        reference: ``ZONE@TIME`` (the slot that holds the time; UTC if no zone is said) or ``ZONE@latest``.
 
     Raises:
         ConfigError: It names no zone, or the time cannot be read.

@@ -36,15 +36,15 @@ def tail(  # noqa: PLR0913  # a read has as many conditions
         last: How many records per partition to begin with.
         key: Only records of this zone.
         follow: Go on with new records until the reader stops.
-        timeout_s: End when nothing came for so long (not while following).
+        timeout_s: End after this time without records (not while following).
         limit: Number of records after which it ends.
         start: Instead of the last records: a time (the first record that the broker took at or after it), or a
             partition and offset (that partition alone).
-        within_s: End after so long, whatever comes.
+        within_s: End after this time in any case.
 
     Yields:
         Dicts with ``partition``, ``offset``, ``timestamp`` (broker time), ``key``, ``headers`` and ``value``: the
-        decoded JSON, or the raw bytes as text where it is none.
+        decoded JSON, or the raw bytes as text if it is not JSON.
 
     Raises:
         TopicMissingError: The broker does not have the topic.

@@ -27,14 +27,14 @@ _PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ZoneReload:
-    """A zone of the run as the fleet file has it now, and what that changes; None: only the workers know."""
+    """A zone of the run by the current fleet file, and its changes; None: only the workers know them."""
 
     zone: Zone
     differences: tuple[KeyChange, ...] | None
 
 
 def read_changes(settings: Settings) -> list[ZoneReload]:
-    """Return what the fleet file of the settings changes in the zones of the run, zones without a change left out.
+    """Return the changes of the run's zones by the fleet file of the settings; zones without a change are left out.
 
     In a run of `vpp up` the file is fitted to the source as at the start, and zones that the run does not have count
     for nothing. Workers that were started by themselves read the file as it is: all its zones are returned.
@@ -106,7 +106,7 @@ def send_changes(
         What admission wrote into the audit, in the order of the zones.
 
     Raises:
-        RefusedError: Admission refused a change; it says why.
+        RefusedError: Admission refused a change; the message has the reason.
         UnreachableError: There is no broker, or admission does not answer.
     """
     changes = [

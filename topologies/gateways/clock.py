@@ -74,7 +74,7 @@ class GatewayClock:
 
     @property
     def off_s(self) -> float:
-        """Seconds by which the wall clock of this machine is ahead of the log's; 0 where none can be proven."""
+        """Seconds by which the wall clock of this machine is ahead of the log's; 0 if none can be proven."""
         return -self._correction_s(self._wall_s())
 
     def now(self) -> datetime:

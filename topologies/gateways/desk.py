@@ -120,7 +120,7 @@ class GatewayDesk:
         self._batches: dict[str, ReadingBatch] = {}
 
     def record_commands(self) -> None:
-        """Write where each command of the journal stands to the ledger, which may lack what a kill cut off.
+        """Write the status of each command of the journal to the ledger, which may lack the last ones before a kill.
 
         Returns when the log has it: by then the clock has been compared with the log's.
 
@@ -133,7 +133,7 @@ class GatewayDesk:
         self._ledger.flush()
 
     def _begin(self) -> None:
-        """Take up the commands of the journal where they stand."""
+        """Resume the commands of the journal."""
         now = self.clock.now()
         self.handle([(name, GatewayStarted(now)) for name in self.desks])
 
@@ -214,7 +214,7 @@ class GatewayDesk:
             batch.assets[desk.entry.asset_id] = desk.reducer.asset_reading(desk.state, event.now)
 
     def _batch(self, zone: str) -> ReadingBatch:
-        """Return what was read of a zone since the last batch was sent, as of now."""
+        """Return the readings of a zone since the last batch, as of now."""
         batch = self._batches.setdefault(zone, ReadingBatch())
         batch.read_at = self.clock.run_now() if self.clock.is_running else None
         return batch
@@ -230,7 +230,7 @@ class GatewayDesk:
         self._telemetry.flush()
 
     def send_readings(self) -> None:
-        """Send what was read since the last call, one observation per zone; none of before the run clock started."""
+        """Send the readings since the last call, one observation per zone; none before the run clock has started."""
         batches, self._batches = self._batches, {}
         for zone, batch in batches.items():
             at, tick_s = batch.read_at, self._tick_s()
@@ -256,7 +256,7 @@ class GatewayDesk:
         """Send readings, journal proofs and let time pass until stopped.
 
         Raises:
-            UnreachableError: The broker or the journal does not take what is written.
+            UnreachableError: The broker or the journal does not accept records.
         """
         self._begin()
         saved = reported = asyncio.get_running_loop().time()

@@ -60,7 +60,7 @@ class HttpLinks:
         self._failure: UnreachableError | None = None
 
     async def transmit(self, entry: DeviceEntry, command: DeviceCommand, valid_for_s: float) -> bool | None:
-        """Post a setpoint; return False where the device refuses it, None where it does not answer or asks to wait."""
+        """Post a setpoint; return False where the device refuses it, None if it does not answer or asks to wait."""
         answer = await self._post(entry, entry.address, setpoint_payload(command, entry, valid_for_s))
         if answer is None:
             return None
@@ -145,7 +145,7 @@ def bound_socket(host: str, port: int, *, hint: str) -> socket.socket:
         hint: What to do where it is taken.
 
     Raises:
-        UnreachableError: It is taken, or is none of this machine.
+        UnreachableError: The address is in use, or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

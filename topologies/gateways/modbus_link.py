@@ -25,7 +25,7 @@ from vpp.errors import ConfigError, DataError, UnreachableError, VppError
 from vpp.messages import DeviceCommand
 
 log = logging.getLogger(__name__)
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what fails is said here, once, with the device
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # errors are logged here, once, with the device
 
 WATCHDOG_WRAP = 32_767
 """Heartbeats count up to here and begin anew: so much fits a register of either sign."""
@@ -42,7 +42,7 @@ NOT_NOW = frozenset(
 
 @dataclass(slots=True)
 class CommandRamp:
-    """A command on its way: from the power last written to the one asked for."""
+    """A command with a ramp, from the last written power to the commanded one."""
 
     command: DeviceCommand
     ends_at_s: float
@@ -86,7 +86,7 @@ class ModbusLink:
         if not await client.connect():
             raise UnreachableError(f"{self.entry.name}: {self.entry.address} does not answer")
         line = client.ctx.transport.get_extra_info("socket")
-        if line is not None:  # a close drops what is unsent: a cable plugged in again must deliver no old command
+        if line is not None:  # closing drops unsent data: a reconnected cable must not deliver an old command
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._client = client
         return client
@@ -126,7 +126,7 @@ class ModbusLink:
         return self._resolved
 
     async def read(self) -> DeviceReading:
-        """Return what the device says now.
+        """Return the present reading of the device.
 
         Raises:
             UnreachableError: It does not answer.

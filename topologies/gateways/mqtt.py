@@ -183,7 +183,7 @@ class MqttLinks:
         task.add_done_callback(self._tasks.discard)
 
     async def _forget(self, topic: str) -> None:
-        """Clear a setpoint that somebody let the broker keep: it would meet a device that comes back."""
+        """Clear a retained setpoint, which would reach a device that reconnects."""
         log.warning("MQTT %s was retained and is cleared: a kept setpoint is an old one", topic)
         await self._session.publish(topic, b"", retain=True)
 

@@ -51,7 +51,7 @@ class MqttSession:
     async def run(
         self, topics: list[str], take: Take, stop: asyncio.Event, *, opened: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Stay connected until stopped; each message of the topics is handed over.
+        """Stay connected until stopped; each message of the topics is passed to ``take``.
 
         Args:
             topics: Subscriptions.
@@ -86,7 +86,7 @@ class MqttSession:
             payload: Its content.
             qos: 1: the broker confirms.
             retain: The broker keeps it for later subscribers.
-            expiry_s: The broker drops it after so long.
+            expiry_s: Time after which the broker drops the message.
         """
         client = self._client
         if client is None:

@@ -160,7 +160,7 @@ class Ven:
         self._state = _read(self._path)
 
     def poll(self) -> None:
-        """Ask once and act on what is new.
+        """Query the VTN once and act on changes.
 
         Raises:
             VppError: The VTN, the store or the broker does not do what is asked: nothing that was not sent is noted.

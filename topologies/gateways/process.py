@@ -67,7 +67,7 @@ async def run_gateway(
 
     Args:
         settings: Broker, data directory, run.
-        gateway: Its name; the journal goes by it.
+        gateway: Its name, which is also that of the journal.
         entries: Its devices.
         limits: Names of the devices that take a limit.
         transmit: Sends a command.

@@ -34,7 +34,7 @@ Stamped = Callable[[float, float], None]
 
 
 class SetpointFeed:
-    """A thread that reads ``vpp.setpoints`` and hands them to the gateway's event loop in batches.
+    """A thread that reads ``vpp.setpoints`` and passes them to the gateway's event loop in batches.
 
     Args:
         settings: Where the broker is.
@@ -115,7 +115,7 @@ class SetpointFeed:
         batch: list[Setpoint] = []
         record = consumer.poll(0.05)
         if record is None:
-            backlog.clear()  # nothing comes any more: what there was has been read
+            backlog.clear()  # no further records: all existing ones have been read
         while record is not None and len(batch) < BACKLOG:
             if record.error():
                 raise UnreachableError(f"reading setpoints failed: {record.error()}")

@@ -99,7 +99,7 @@ class SimulatedModbusDevice(ServedDevice):
             await server.shutdown()  # type: ignore[no-untyped-call]
 
     async def report(self, now_s: float) -> None:
-        """Send nothing: a Modbus device is asked for its readings."""
+        """Send nothing: a Modbus device is polled."""
 
     async def _lay_out(self) -> None:
         if any(point.model is not None for point in self._given.points()):

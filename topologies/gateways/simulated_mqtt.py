@@ -84,7 +84,7 @@ class SimulatedMqttDevice(ServedDevice):
     def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         now_s = self._now_s()
         if retained:
-            return  # from before it came: an old setpoint, or a heartbeat of a gateway that may be gone
+            return  # retained: an old setpoint, or a heartbeat of a gateway that may have ended
         if topic == self._topics.heartbeat(self._entry.zone):
             self.device.beat(now_s)
             return

@@ -63,7 +63,7 @@ class SparkplugMeters:
         return topic.startswith(f"{NAMESPACE}/")
 
     def heard(self, topic: str, payload: bytes, now: datetime) -> SparkplugHeard:
-        """Take a message of a node.
+        """Process a message of a node.
 
         Args:
             topic: Its topic.
@@ -81,7 +81,7 @@ class SparkplugMeters:
         return SparkplugHeard(tuple(self._lost(node, news, now)), self._request(node, news, now))
 
     def _lost(self, node: Node, news: SparkplugNews, now: datetime) -> Iterator[tuple[str, DeviceEvent]]:
-        """Take up what is new of a node's meters; yield the silence of those that went away."""
+        """Apply the news of a node's meters; yield the silence of meters that disappeared."""
         for entry, source in self._meters[node]:
             if source.device in news.lost:
                 self._power_mw.pop(entry.name, None)

@@ -142,7 +142,7 @@ def problem(status: int, detail: str, hint: str | None = None, headers: dict[str
 
 
 async def _body(request: Request) -> bytes | None:
-    """Return the body; None where it is too long, which is not read to its end."""
+    """Return the body; None if it is too long, which is not read to its end."""
     parts = bytearray()
     async for part in request.stream():
         parts += part

@@ -26,14 +26,14 @@ class WebhookRecord(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     """One record of a JSON body.
 
     Attributes:
-        zone: The zone; None where the address names it.
+        zone: The zone; None if the address names it.
         time: When it was measured; None: at its arrival.
         values: Channels of the zone, such as ``load_mw``.
         asset: The asset that ``power_mw``, ``soc`` and ``available`` are of.
         power_mw: Power of the asset, positive into the grid.
         soc: Its charge, 0 to 1.
         available: Whether it can be used.
-        duration_s: The values are means over so long; None: a tick.
+        duration_s: Interval of the mean values in seconds; None: a tick.
     """
 
     zone: str | None = None

@@ -22,7 +22,7 @@ Answer = Callable[[str], tuple[int, bytes]]
 
 
 class HealthServer(ThreadingHTTPServer):
-    """Serves what ``answer`` says on a thread of its own.
+    """Serves the result of ``answer`` on its own thread.
 
     Args:
         address: Host and port to listen on.

@@ -90,7 +90,7 @@ class Chain:
         return outputs
 
     def state_bytes(self, zone: str) -> dict[str, int]:
-        """Return how many bytes of state each step keeps for a zone."""
+        """Return the bytes of state of each step for a zone."""
         return {step: state.size_bytes for (step, name), state in self._states.items() if name == zone}
 
 

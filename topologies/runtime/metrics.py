@@ -104,7 +104,7 @@ class WorkerMetrics:
         self._checkpoint.observe(seconds)
 
     def observe(self, message: Message) -> None:
-        """Count what an output says."""
+        """Count an output."""
         observer = self._observers.get(type(message))
         if observer is not None:
             observer(message)
@@ -208,7 +208,7 @@ class WorkerMetrics:
 
 
 def decision_outcome(decision: Decision) -> str:
-    """Return how a slot was decided: ``reflex``, ``hold``, ``bid_missing`` (with a bid of before) or ``planned``."""
+    """Return the kind of a decision: ``reflex``, ``hold``, ``bid_missing`` (with a bid of before) or ``planned``."""
     if decision.is_reflex:
         return "reflex"
     if decision.engine is Engine.HOLD:

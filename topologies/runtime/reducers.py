@@ -1,6 +1,6 @@
 """The reducer of each stateful topology: the same for workers, backtests and tests.
 
-Each import stands where its step is made, so a worker loads only what it runs: the intake needs no XGBoost.
+Each step is imported where it is made, so a worker loads only its own modules: the intake needs no XGBoost.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
 
 
 def _order_check(zone: Zone, settings: Settings) -> Callable[[Order, Origin], list[Output]]:
-    """Return how the guard verifies an order: as the plant does; without a key, that it was admitted alone."""
+    """Return the guard's verification of an order: that of the plant; without a key only that it was admitted."""
     from agents.orders.refusal import Refusal
     from agents.orders.verification import refuse_admitted, refused_order
 

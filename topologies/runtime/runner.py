@@ -38,7 +38,7 @@ class Runner:
         topology: Name of the topology; decides what its topic carries.
         zone_of: Finds the configuration of a zone, None for one that nobody configured.
         make: Makes the reducer of a zone.
-        verifier: Checks who signed a record; None: nobody has to.
+        verifier: Checks the signature of records; None accepts unsigned ones.
         prefix: Prefix of the wire names of topics.
         real_time: Whether the run goes by the real time, so nothing can lie after the broker's clock.
         approval_key: The secret that changes of zones are signed with; None takes them unsigned.
@@ -46,7 +46,7 @@ class Runner:
     Attributes:
         last_slot: Last slot by zone.
         dead_letters: Records that could not be used, since the start.
-        slot: Slot of the record that was processed last, None where it speaks of none.
+        slot: Slot of the last processed record, None if it has none.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Runner:
         yield from self._or_bury(partial(self._apply, payload, key, origin, state, headers), (payload, key), origin)
 
     def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
-        """Return how complete the past of each zone is, by zone; of steps that look back."""
+        """Return the completeness of lags by zone, for steps that read history."""
         proofs = {}
         for name, (_, state) in sorted(self._cache.items()):
             reducer = self._reducers[name]
@@ -173,7 +173,7 @@ class Runner:
         return outputs
 
     def _release(self, name: str, reducer: HoldsMessages, origin: Origin, state: ByteState) -> list[Output]:
-        """Take what the reducer releases; a message that fails is a dead letter, and the next has its turn."""
+        """Apply the messages that the reducer releases; a failing one becomes a dead letter."""
         outputs: list[Output] = []
         while True:
             current, held = reducer.release(self._load(name, state))
@@ -252,7 +252,7 @@ class Runner:
     def _or_bury(
         self, work: Callable[[], list[Output]], record: tuple[bytes | None, bytes | None], origin: Origin
     ) -> list[Output]:
-        """Return what ``work`` on a record (value and key) yields, or the record's dead letter and its alert.
+        """Return the outputs of ``work`` on a record (value and key), or the record's dead letter and its alert.
 
         Raises:
             UnreachableError: As in ``process``.

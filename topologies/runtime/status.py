@@ -32,7 +32,7 @@ class Progress(Protocol):
     dead_letters: int
 
     def proofs(self) -> Mapping[str, Mapping[str, KnownLags]]:
-        """Return how complete the past of each zone is, by zone and target; nothing for a step that keeps none."""
+        """Return the completeness of lags by zone and target; empty for a step without history."""
         ...
 
 
@@ -59,7 +59,7 @@ def read_status(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
-    """Return what is wrong with a worker that should run, None where nothing is.
+    """Return the fault of a worker that should run, None if there is none.
 
     ``silent``: it wrote nothing for ``FAULT_AFTER_S``. ``restarting``: it was started again under the same supervisor
     within the last minute. ``stalled``: records wait, and none was processed for ``FAULT_AFTER_S``.
@@ -78,17 +78,17 @@ def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
 
 
 def proofs_in(status: dict[str, Any]) -> dict[str, dict[str, KnownLags]]:
-    """Return how complete the past of each zone is by a worker's status, by zone and target."""
+    """Return the completeness of lags by zone and target from one worker's status."""
     return msgspec.convert(status.get("lags", {}), dict[str, dict[str, KnownLags]])
 
 
 def all_proofs(statuses: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, KnownLags]]:
-    """Return how complete the past of every zone is by the statuses of all workers, by zone and target."""
+    """Return the completeness of lags by zone and target from the statuses of all workers."""
     return {zone: lags for status in statuses.values() for zone, lags in proofs_in(status).items()}
 
 
 class StatusFile:
-    """Counts what a worker processed and writes it down at most twice a second.
+    """Counts processed records of a worker and writes its status at most twice a second.
 
     Args:
         settings: The settings; a metrics port starts the HTTP endpoint.
@@ -165,7 +165,7 @@ class StatusFile:
         return 404, b"try /healthz, /readyz, /metrics\n"
 
     def _unready(self) -> str | None:
-        """Return why the worker is not ready, None where it is."""
+        """Return why the worker is not ready, None if it is."""
         fault = worker_fault(self._status, time.time())
         if fault not in {None, "restarting"}:  # a worker that came back is ready once it has caught up
             return fault
@@ -183,7 +183,7 @@ class StatusFile:
 
 
 def _restarts(path: Path) -> int:
-    """Return how often the worker was started before under this supervisor, by what its predecessor wrote."""
+    """Return the number of earlier starts of the worker under this supervisor, from its predecessor's status."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         is_restart = before["supervisor_pid"] == os.getppid() and before["pid"] != os.getpid()

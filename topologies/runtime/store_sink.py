@@ -61,7 +61,7 @@ class StoreSink(BaseSink):
         retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
             No time counts that is more than a day after the newest closed slot, or after the broker's clock: a row
             from far ahead prunes nothing. Before the first closed slot since the start nothing is pruned.
-        verifier: Checks who signed a record; None: nobody has to.
+        verifier: Checks the signature of records; None accepts unsigned ones.
         zone_of: Finds a zone's configuration, for alerts of refused records.
         approval_key: With it a verdict on an order counts only if the admission step signed it.
         metrics: Counts writes, dead letters and the age of slots when they are stored; None: nobody asks.
@@ -197,7 +197,7 @@ class StoreSink(BaseSink):
         return [] if zone is None else [refusal_alert(name, reason, origin, zone.step, now)]
 
     def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
-        # The plant, which reads it too, answers for a forged verdict; here it must not stand for the true one.
+        # The plant also reads a forged verdict and reports it; here it must not replace the true one.
         if isinstance(message, Order) and self._is_forged(message):
             return []
         try:
@@ -235,7 +235,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     """Wire the storage topology: every topic but the raw one, one sink.
 
     Args:
-        settings: The settings; the commit interval is at most what the store asks for.
+        settings: The settings; the commit interval is at most that of the store.
         store: Where to write; None opens the store of the settings.
     """
     store = store or open_store(settings)

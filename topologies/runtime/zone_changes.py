@@ -34,7 +34,7 @@ FORWARDED = {
 
 
 class AppliedChange(msgspec.Struct):
-    """The last change of a zone: its time, the hash of the file's configuration below it, and what it made of it."""
+    """The last change of a zone: its time, the hash of the base configuration, and the resulting configuration."""
 
     at: datetime
     file_hash: str
@@ -82,7 +82,7 @@ def zone_applied(configured: Zone, state: ByteState) -> Zone:
 def apply_change(
     topology: str, configured: Zone, change: ZoneChange, state: ByteState, key: bytes | None
 ) -> list[Output]:
-    """Take a change into the state of a zone and return what the step hands on; nothing for one that is not newer.
+    """Apply a change to the state of a zone and return the outputs to forward; empty for a change that is not newer.
 
     Args:
         topology: The step.

@@ -18,7 +18,7 @@ REPLAY_NOISE_PCT = 0.2
 class Attack:
     """One kind of attack.
 
-    ``size_pct``: of the mean level (step, ramp, half_sine, pulse), of each value (scale, noise), None where a kind has
+    ``size_pct``: of the mean level (step, ramp, half_sine, pulse), of each value (scale, noise), None if a kind has
     no size. ``channel``: what is forged; net load moves with it. ``moves_total``: an independent total is forged
     along. ``lag``: days (replay) or slots (time_shift) back. ``noise_pct``: noise on top.
     """
@@ -74,7 +74,7 @@ def resolution(values: Floats) -> int:
 def forge(  # noqa: PLR0917 - all of them say what is forged
     attack: Attack, truth: Floats, start: int, slots: int, per_day: int, sign: float, rng: np.random.Generator
 ) -> Floats:
-    """Return what is written in place of ``truth[start : start + slots]``.
+    """Return the forged values for ``truth[start : start + slots]``.
 
     Args:
         attack: What is forged, and how.

@@ -71,7 +71,7 @@ class Drift(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refits:
-    """When models are asked for.
+    """Times at which models are retrained.
 
     Attributes:
         hook: Called at the window's start and every ``every`` after it.
@@ -164,7 +164,7 @@ class _RefitPlan:
 
 
 def sent(promotion: Promotion | None, at: datetime) -> Iterator[Promotion]:
-    """Yield a promotion as a source sends it at a time; nothing where there is none."""
+    """Yield a promotion as a source sends it at a time; nothing if there is none."""
     if promotion is not None:
         yield msgspec.structs.replace(promotion, available_at=at, sent_at=at)
 
@@ -194,7 +194,7 @@ class _PublicationGroup:
 
 
 class _Merge:
-    """Holds what was read and not yet sent."""
+    """Rows that were read and not yet sent."""
 
     def __init__(self, zones: Mapping[str, Zone], neighbours: Mapping[str, Zone], window: Window) -> None:
         self.window = window

@@ -45,7 +45,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
 
 
 class CheckpointKeeper:
-    """Counts what a source sends, and writes its checkpoint when the broker has acknowledged all of it.
+    """Counts sent records, and writes a checkpoint after the broker has acknowledged all of them.
 
     Args:
         path: File of the checkpoint.
@@ -117,7 +117,7 @@ def checkpoint_path(settings: Settings) -> Path:
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
-    """Return the checkpoint in a file, or None where there is no usable one."""
+    """Return the checkpoint in a file, or None if there is no usable one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
     except (OSError, msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""Deadlines of live mode: when a slot closes and is decided, whatever is missing."""
+"""Deadlines of live mode: times at which a slot closes and is decided, even with missing records."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Drill(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def drill_path(settings: Settings) -> Path:
-    """Return the file by which a running source is asked for a drill."""
+    """Return the file that requests a drill from a running source."""
     return settings.data_dir / f"drill-{settings.run or 'default'}.json"
 
 
@@ -66,7 +66,7 @@ def write_drill(path: Path, drill: Drill) -> None:
 
 
 def read_drill(path: Path) -> Drill | None:
-    """Return the drill that is asked for or under way, None where there is none that can be read."""
+    """Return the requested or running drill, None if there is none or it cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Drill)
     except (OSError, msgspec.MsgspecError):
@@ -75,14 +75,14 @@ def read_drill(path: Path) -> Drill | None:
 
 @dataclass(slots=True)
 class _Past:
-    """True values of a zone by channel, and what the drill has sent of each so far."""
+    """True values of a zone by channel, and the values sent by the drill so far."""
 
     values: dict[str, deque[float]] = field(default_factory=dict)
     sent: int = 0
 
 
 class Forger:
-    """Forges the records of a source while a drill is asked for.
+    """Forges the records of a source during a drill.
 
     Args:
         path: The file that asks.

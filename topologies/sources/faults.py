@@ -21,8 +21,8 @@ class Faults:
     Attributes:
         dropout: A record, or one of its channels, is lost for 1 to 6 slots.
         spike: One channel reads five times its value.
-        freeze: All channels stand still for 4 to 12 slots.
-        duplicate: The record comes twice.
+        freeze: All channels keep their values for 4 to 12 slots.
+        duplicate: The record is repeated.
         late: The record comes 1 to 3 slots late.
         seed: Same seed, same faults.
     """

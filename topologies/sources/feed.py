@@ -61,7 +61,7 @@ class Feed(Protocol):
         ...
 
     def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
-        """Return what was published or measured of one zone before ``end``, and of its neighbours what is published."""
+        """Return published and measured values of one zone before ``end``, and published values of its neighbours."""
         ...
 
     def swings(self, at_s: float, every_s: float) -> dict[str, float]:
@@ -173,7 +173,7 @@ def open_file(
         mapping: Mapping file or name.
         own_fleet: The user's fleet.
         overrides: Time zone and market from the command line.
-        cache_dir: Keeps what was found in a file, so a restart need not read it again.
+        cache_dir: Folder of cached results of a file, so a restart does not read it again.
         step_min: Slot length, a multiple of the file's; its rows are then averaged into slots. None: the file's.
 
     Raises:

@@ -243,7 +243,7 @@ def note_source(settings: Settings, options: SourceOptions) -> None:
 
 
 def noted_source(settings: Settings) -> SourceOptions | None:
-    """Return what the run's source was asked for, None where nobody noted it."""
+    """Return what the run's source was asked for, None if nobody noted it."""
     try:
         noted = json.loads(_noted_path(settings).read_text(encoding="utf-8"))
         return parse_options(noted["kind"], noted["arguments"])

@@ -41,7 +41,7 @@ class RunClock:
 
     @classmethod
     def read(cls, path: Path) -> RunClock | None:
-        """Return the clock in a file, or None where there is none yet."""
+        """Return the clock in a file, or None if there is none yet."""
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             return cls(body["wall_s"], datetime.fromisoformat(body["run_at"]), body["speed"])

@@ -95,7 +95,7 @@ class Retraining:
         return () if self._drifted is None else self._drifted(now)
 
     def retrain(self, zone: Zone, now: datetime) -> Promotion | None:
-        """Retrain a zone out of turn and return what came of it; None where no model serves."""
+        """Retrain a zone out of turn and return what came of it; None if no model serves."""
         in_force = self._in_force(zone, now)
         if in_force is None:
             return None

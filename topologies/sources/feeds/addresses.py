@@ -22,7 +22,7 @@ def address_of(host: str, settings: FeedSettings) -> str:
 
 
 def key_of(service: str, settings: FeedSettings) -> str | None:
-    """Return the key for a service, None where there is none."""
+    """Return the key for a service, None if there is none."""
     keys: dict[str, SecretStr | None] = {"open-meteo": settings.open_meteo_key, "entsoe": settings.entsoe_key}
     key = keys.get(service)
     return None if key is None else key.get_secret_value()

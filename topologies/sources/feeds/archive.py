@@ -16,7 +16,7 @@ from vpp.feeds.contract import Issue
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True, tag="coverage"):
-    """A dataset was asked for ``[start, until)`` and has answered."""
+    """A dataset was queried for ``[start, until)`` and answered."""
 
     dataset: str
     start: datetime
@@ -61,7 +61,7 @@ class FeedArchive:
                 file.truncate(whole_bytes)
 
     def append(self, issues: Iterable[Issue], coverage: Coverage) -> None:
-        """Write issues and what has been asked for with them."""
+        """Write issues and the coverage of their query."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
             file.write(b"".join(_ENCODER.encode(record) + b"\n" for record in (*issues, coverage)))

@@ -27,8 +27,8 @@ class DatasetCheck:
         outcome: ``ok``, or why not.
         values: Values that were read.
         newest: Start of the newest interval that has a value.
-        detail: What happened, for people; empty where all is well.
-        next_step: What to do; empty where all is well.
+        detail: What happened, for people; empty if all is well.
+        next_step: What to do; empty if all is well.
         page: Documentation of the answer's shape.
     """
 
@@ -43,7 +43,7 @@ class DatasetCheck:
 
 
 def check_service(service: Service, zone: str, settings: FeedSettings, now: datetime) -> list[DatasetCheck]:
-    """Ask each dataset for the last two days, once, and read what it answers.
+    """Query each dataset once for the last two days, and read its answer.
 
     Args:
         service: The service.

@@ -24,14 +24,14 @@ Progress = Callable[[str, float], None]
 
 @dataclass(slots=True)
 class Collector:
-    """Fills the book of one zone from its datasets, and keeps what it got.
+    """Fills the book of one zone from its datasets, and archives their answers.
 
     Attributes:
         datasets: Each with the client that asks for it.
         archive: Where answers are kept.
         book: What is known.
         history_start: The history that is wanted begins here.
-        poll_s: A dataset is asked at most so often, whatever it says itself; None: as it says.
+        poll_s: Shortest interval between queries of a dataset; None: the interval of the dataset.
     """
 
     datasets: Sequence[tuple[FeedClient, Dataset]]
@@ -43,7 +43,7 @@ class Collector:
     _failures: dict[str, int] = field(default_factory=dict)
 
     def open(self) -> None:
-        """Take up what the archive holds."""
+        """Load the archive."""
         for issue in self.archive.read():
             self.book.add(issue)
 
@@ -74,7 +74,7 @@ class Collector:
         return failures
 
     def poll(self, now: datetime) -> None:
-        """Ask every dataset whose time has come; a failure is logged, and asked for again with back-off."""
+        """Query every due dataset; a failed query is logged and repeated with back-off."""
         for client, dataset in self.datasets:
             if now < self._next_at.get(dataset.name, now):
                 continue

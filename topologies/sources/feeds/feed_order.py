@@ -32,7 +32,7 @@ Event = tuple[datetime, int, str, Raw]
 
 @dataclass(slots=True)
 class FeedOrder:
-    """Yields what is due, once each; a function of the book, the times given and nothing else.
+    """Yields each due record once; a function of the book and the given times only.
 
     Attributes:
         zone: The zone, with the channels that the feed gives.
@@ -40,7 +40,7 @@ class FeedOrder:
         first: First slot of the history that is sent.
         start: First slot that counts.
         closing: Channels that a slot needs before it is sent.
-        delay: A slot is sent with what there is so long after its end.
+        delay: Time after the end of a slot at which it is sent with the values received.
         end: End of the range, exclusive; None: for ever.
         sent_until: All that was due until then was sent by an earlier process.
     """
@@ -84,7 +84,7 @@ class FeedOrder:
         return [record for due, rank, _, record in events if not self._was_sent(due, rank)]
 
     def _was_sent(self, due: datetime, rank: int) -> bool:
-        """Return whether an earlier process sent this; what it may have missed goes out again and changes nothing."""
+        """Return whether an earlier process sent this record; a possible repeat has no effect."""
         if self.sent_until is None or rank == _CORRECTION:
             return False
         return due <= self.sent_until - (PUBLISHED_AGAIN if rank == _PUBLICATION else timedelta(0))
@@ -120,7 +120,7 @@ class FeedOrder:
             self._next += 1
 
     def _complete_at(self, index: int, end: datetime) -> datetime | None:
-        """Return when all that the slot needs was known, not before its end; None where something is missing."""
+        """Return when all that the slot needs was known, not before its end; None if something is missing."""
         needed = [(name, index) for name in self.closing]
         if self.zone.market.rule.lead_slots:
             # Bids take the next slot's price as given, so it must be sent before this slot closes.
@@ -184,7 +184,7 @@ class FeedOrder:
                 continue
             known_at = revision[0]
             if name == PRICE and known_at <= available_at(self.zone, name, slot) + self.delay:
-                # The slot before closes only after this, so the price is known to what is decided then.
+                # The previous slot closes only after this, so the price is known to its decision.
                 known_at = min(known_at, available_at(self.zone, name, slot))
             groups[due, name, known_at][slot] = revision[1]
         for (due, name, known_at), values in groups.items():

@@ -65,7 +65,7 @@ class FeedClient:
         self._http.close()
 
     def get(self, ask: Ask, read: Callable[[bytes], T]) -> T:
-        """Return what a request's answer holds.
+        """Return the content of a request's answer.
 
         Busy answers (429, 500, 502 to 504), broken connections and cut-off bodies are tried again, after the time that
         ``Retry-After`` names, else after 1, 2, 4, ... seconds, at most a minute.

@@ -35,7 +35,7 @@ class LiveFeed:
 
     Attributes:
         services: The services, the one with the measured values first.
-        zones: The zones, fitted to what the services give.
+        zones: The zones, fitted to the channels of the services.
         collectors: What fills each zone's book.
         first: First slot of the history.
         notes: What was assumed, for people.
@@ -60,7 +60,7 @@ class LiveFeed:
 
     @property
     def delay(self) -> timedelta:
-        """A slot is complete so long after its end, as a rule."""
+        """Usual time from the end of a slot until it is complete."""
         return self.services[0].delay
 
     def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
@@ -116,10 +116,10 @@ def open_source(
     say: Say = lambda _text: None,
     stop: Event | None = None,
 ) -> Feed:
-    """Open what the options ask for: a live service, or a file or the simulator.
+    """Open the source of the options: a live service, a file or the simulator.
 
     Args:
-        options: What is asked for.
+        options: Options of the source.
         settings: The settings.
         now: Wall time.
         say: Called with a line about the fetching of a history.
