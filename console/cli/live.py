@@ -25,7 +25,7 @@ STORE_EVERY_S = 2.0
 
 @dataclass
 class Figures:
-    """What the store says of the run so far."""
+    """Figures of the run so far, from the store."""
 
     soc: dict[str, float] = field(default_factory=dict)
     money: list[dict[str, Any]] = field(default_factory=list)

@@ -22,7 +22,7 @@ app = App(
     help_epilogue="Exit codes: 0 ok, 1 failed, 2 usage, 3 not reachable, 4 refused. Start with `vpp up`.",
 )
 
-# Commands are imported when asked for: `vpp --help` must not wait for numba and xgboost.
+# Commands are imported on use: `vpp --help` must not wait for numba and xgboost.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("console.cli.up:up", "Run a whole plant: broker, all topologies, store, and a source."),
     "inspect": ("console.cli.inspect:inspect", "Check a data file: columns, gaps, suspect values."),
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("vpp: interrupted")
         return 1
     except BrokenPipeError:
-        # The reader of our output (head, less) is gone: not an error, and nothing more can be said.
+        # The reader of the output (head, less) has ended: not an error, and no further output is possible.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # the last resort for a bug: a user gets a line and the next step, --debug the trace

@@ -55,7 +55,7 @@ class Common:
     ] = None
 
     def overrides(self) -> dict[str, Any]:
-        """Return what was given, nested as the settings are."""
+        """Return the given options, nested like the settings."""
         run = "" if self.run == DEFAULT_RUN else self.run
         flat = {"data_dir": self.data_dir, "fleet": self.fleet, "run": run, "log_level": self.log_level}
         overrides: dict[str, Any] = {name: value for name, value in flat.items() if value is not None}

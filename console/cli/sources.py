@@ -61,7 +61,7 @@ class Sending:
     )
 
     def known(self) -> dict[str, Any]:
-        """Return what the source is asked for."""
+        """Return the options of the source."""
         return {
             "zones": tuple(self.zone or ()),
             "start": None if self.start is None else parse_time(self.start),

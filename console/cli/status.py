@@ -72,13 +72,13 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
 
 
 def _absent(topology: str) -> dict[str, Any]:
-    """Return the row of a worker that should run and has not said a word."""
+    """Return the row of a worker that should run and has sent no status."""
     columns = ("age_s", "processed", "lag", "restarts", "dead_letters", "last_slot", "pid")
     return {"topology": topology, "state": "absent", **dict.fromkeys(columns)}
 
 
 def _features(statuses: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return how complete the past of each zone's forecasts is."""
+    """Return the completeness of lags of each zone's forecasts."""
     return [
         {
             "zone": zone,
@@ -95,7 +95,7 @@ def _features(statuses: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _models(store: Store, settings: Settings) -> list[dict[str, Any]]:
-    """Return what serves the net load of each zone, and what the zone's last retraining in a run led to."""
+    """Return the model of each zone's net load, and the result of the zone's last retraining in a run."""
     from models.registry.registry import Registry
 
     registry = Registry(settings.models_dir)

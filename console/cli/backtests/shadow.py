@@ -127,7 +127,7 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
 
 
 def _changed(live: Zone, other: Zone, policy: list[Any] | None) -> dict[str, Any]:
-    """Return what differs, by section of the fleet file."""
+    """Return the differences, by section of the fleet file."""
     mine, other_value = live.model_dump(mode="json"), other.model_dump(mode="json")
     changes: dict[str, Any] = {name: other_value[name] for name in other_value if other_value[name] != mine.get(name)}
     return changes | ({"policies": policy} if policy else {})

@@ -93,7 +93,7 @@ def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime
 
 
 def _of_horizon(model: ServedModel, horizon_min: int) -> dict[str, Any]:
-    """Return weight and gain of XGBoost at a horizon, and what the model's card says in a sentence."""
+    """Return weight and gain of XGBoost at a horizon, and the statement of the model card."""
     from models.registry.tree_card import say_trees
 
     card = model.metadata["xgboost"]

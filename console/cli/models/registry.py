@@ -69,7 +69,7 @@ def _in_force(metadata: dict[str, Any], settings: Settings, *, as_json: bool) ->
 
 
 def short(metadata: Any, settings: Settings) -> dict[str, Any]:
-    """Return what a list says of a version."""
+    """Return the line of a version in a list."""
     from models.registry.registry import Registry
 
     force = Registry(settings.models_dir).in_force(metadata["zone"])
