@@ -21,7 +21,7 @@ def power_excess(zone: Zone, asset: Asset, power_mw: float | None) -> str | None
         return None
     low, high = static_power_mw(zone, asset)
     if not math.isfinite(power_mw) or not low <= power_mw <= high:
-        return f"{asset.asset_id} gives {power_text(low)} to {power_text(high)}, not {power_text(power_mw)}"
+        return f"{asset.asset_id} can deliver {power_text(low)} to {power_text(high)}, not {power_text(power_mw)}"
     return None
 
 

@@ -62,9 +62,9 @@ def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | 
     if not power_mw <= budget.power_mw:
         return f"it changes power by {power_text(power_mw)}, the budget allows {power_text(budget.power_mw)}"
     if not energy <= budget.energy_mwh_per_day:
-        return f"{energy_text(energy)} today would pass the budget of {energy_text(budget.energy_mwh_per_day)}"
+        return f"{energy_text(energy)} today would exceed the budget of {energy_text(budget.energy_mwh_per_day)}"
     if not cost <= budget.cost_per_day:
-        return f"{cost:.2f} of expected cost today would pass the budget of {budget.cost_per_day:g}"
+        return f"{cost:.2f} of expected cost today would exceed the budget of {budget.cost_per_day:g}"
     return None
 
 

@@ -64,7 +64,7 @@ class Check:
         return None if self.clause is None else cited(self.clause, self.version or NOTES_VERSION)
 
 
-UNPRICED = Check("plan", "ok", "changes which values are forecast from, and no setpoint by itself: it has no price")
+UNPRICED = Check("plan", "ok", "changes the input values of forecasts and no setpoint itself: it has no price")
 UNDECIDED = Check("plan", "refused", "cannot be priced: nothing is decided yet")
 
 
@@ -252,10 +252,10 @@ def _horizon(order: Order, opened: Reopened, problem: ClearingProblem, ends: lis
         return Check(
             "time",
             "warning",
-            f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is planned; beyond it the order counts as the most that "
+            f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is planned; the rest counts with the most that "
             f"it can do: {energy_text(later.energy_mwh)} at a cost of {later.cost:,.2f}",
         )
-    return Check("time", "ok", "inside the look-ahead")
+    return Check("time", "ok", "within the look-ahead")
 
 
 def _reachable(opened: Reopened, order: Order) -> Check:
@@ -266,7 +266,7 @@ def _reachable(opened: Reopened, order: Order) -> Check:
     ]
     if away:
         return Check("available", "refused", f"{', '.join(away)} cannot be reached")
-    return Check("available", "ok", "all assets answer")
+    return Check("available", "ok", "all assets are reachable")
 
 
 def _delivery(
@@ -292,7 +292,7 @@ def _delivery(
         asked_mw = low if power[step] < low else high
         never = abs(asked_mw) > least_mw and bool((np.abs(power[stands]) <= least_mw).all())
         gives, wish = (power_text(mw, problem.zone.served_scale.reference_mw) for mw in (power[step], asked_mw))
-        detail = f"{asset.asset_id} can give {gives} of {wish} at worst"
+        detail = f"{asset.asset_id} can deliver {gives} of {wish} in the worst slot"
         hold = [o for o in standing if o.action == "hold" and names(o, asset)]
         if hold:
             detail = f"{asset.asset_id} is held by {hold[-1].principal} ({hold[-1].reason}); release the hold first"
@@ -323,11 +323,11 @@ def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Che
         return Check(
             "cap",
             "refused",
-            f"grid power would pass the import cap of {power_text(cap, size)} by {power_text(most, size)}",
+            f"grid power would exceed the import cap of {power_text(cap, size)} by {power_text(most, size)}",
             "SITE.import_cap",
         )
     return Check(
-        "cap", "ok", f"grid power stays below {power_text(cap, size)}, or no worse than without", "SITE.import_cap"
+        "cap", "ok", f"grid power stays below {power_text(cap, size)}, or is no higher than without", "SITE.import_cap"
     )
 
 
@@ -341,10 +341,10 @@ def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Ch
         return Check(
             "ramp",
             "warning",
-            f"a ramp would pass the limit of {power_text(limit, size)} per step by {power_text(most, size)}",
+            f"a ramp would exceed the limit of {power_text(limit, size)} per step by {power_text(most, size)}",
             "SITE.ramp",
         )
-    return Check("ramp", "ok", f"no further ramp beyond {power_text(limit, size)} per step", "SITE.ramp")
+    return Check("ramp", "ok", f"no additional ramp above {power_text(limit, size)} per step", "SITE.ramp")
 
 
 def _rule(rule: CitedCheck, breach: ClauseBreach | None) -> Check:

@@ -41,7 +41,7 @@ def reasons(*orders: Order, budget: Budget = BUDGET) -> list[str | None]:
 
 def test_the_third_plan_of_a_day_is_beyond_it_and_the_next_day_is_new() -> None:
     result = reasons(asked("o1"), asked("o2"), asked("o3"), asked("o4", at=NOON + timedelta(days=1)))
-    assert result == [None, None, "budget: 12 MWh today would pass the budget of 10 MWh", None]
+    assert result == [None, None, "budget: 12 MWh today would exceed the budget of 10 MWh", None]
 
 
 def test_principals_have_their_own() -> None:

@@ -116,7 +116,7 @@ def test_the_whole_order_is_priced_to_its_expiry(loop: Loop, asked: dict[str, An
     assert long.max_loss is not None
     assert long.moved_mwh > 50.0
     assert long.max_loss > 5_000.0
-    assert any("beyond it the order counts" in check.detail for check in long.checks)
+    assert any("the rest counts with the most" in check.detail for check in long.checks)
     assert inside.moved_mwh < 50.0
 
 

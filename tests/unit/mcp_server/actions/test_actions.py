@@ -243,7 +243,7 @@ async def test_a_budget_is_spent_by_the_day(tmp_path: Path) -> None:
             plan = await propose(client, power_mw=power_mw, duration_min=60)
             receipts.append(await execute(client, plan["plan_id"]))
     assert [receipt["status"] for receipt in receipts] == ["accepted", "needs_approval", "needs_approval"]
-    assert "MWh today would pass the budget of 4 MWh" in receipts[-1]["reason"]
+    assert "MWh today would exceed the budget of 4 MWh" in receipts[-1]["reason"]
     assert len(loop.orders()) == 1
 
 

@@ -337,4 +337,4 @@ def test_replicas_that_know_nothing_of_each_other_share_one_budget(tmp_path: Pat
     assert [verdict(loop, plan_id) for plan_id in plans] == ["accepted", "refused"]
     reason = loop.store.read(ORDERS, filters={"order_id": plans[1]}).column("verdict_reason")[0]
     assert reason.startswith("budget: ")
-    assert "MWh today would pass the budget of 3 MWh" in reason
+    assert "MWh today would exceed the budget of 3 MWh" in reason
