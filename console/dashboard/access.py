@@ -57,7 +57,7 @@ class _Session:
 
 @dataclass
 class Access:
-    """Decides who a request comes from.
+    """Identifies the person behind a request.
 
     Args:
         settings: The settings of the page.
@@ -65,7 +65,7 @@ class Access:
 
     Raises:
         ConfigError: The token file cannot be used.
-        RefusedError: It would listen beyond this machine without knowing who calls.
+        RefusedError: The page would listen beyond this machine without authentication.
     """
 
     settings: Settings
@@ -102,7 +102,7 @@ class Access:
         return host_name(host) in names or host in names
 
     async def person(self, request: Request) -> Person | None:
-        """Return who a request comes from, None where nobody known."""
+        """Return the person behind a request, None if unknown."""
         page = self.settings.page
         bearer = request.headers.get("authorization", "")
         if bearer.lower().startswith("bearer ") and self._tokens is not None:
@@ -121,7 +121,7 @@ class Access:
         return Person(f"local:{os_user()}", frozenset(SCOPES), "local")
 
     async def log_in(self, token: str) -> str | None:
-        """Return the id of a new session for a token's owner, None where it is nobody's token."""
+        """Return the id of a new session for a token's owner, None if it is nobody's token."""
         if self._tokens is None or await self._tokens.verify_token(token) is None:
             return None
         self._forget_old()

@@ -144,7 +144,7 @@ class OrderDesk:
         return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome, "note": moved}
 
     def preview(self, zone_name: str, plan_id: str) -> dict[str, Any]:
-        """Return what a plan would do, priced again against the newest decision: paths, costs, checks, room.
+        """Return the effect of a plan, priced against the newest decision: paths, costs, checks, margins.
 
         Raises:
             QuestionError: There is no such plan.
@@ -196,7 +196,7 @@ class OrderDesk:
         }
 
     def approve(self, verdict: PlanVerdict, person: Person) -> dict[str, Any]:
-        """Approve a plan by its digest; a plan of one's own is sent at once, another's by whoever proposed it.
+        """Approve a plan by its digest; the approver's own plan is sent at once, another plan by its proposer.
 
         Raises:
             RefusedError: The person may not, the plan is not open, or its digest is not the one that was shown.
@@ -218,7 +218,7 @@ class OrderDesk:
         return {"status": receipt.status, "text": texts.get(receipt.status, f"{receipt.status.capitalize()}{reason}.")}
 
     def reject(self, verdict: PlanVerdict, person: Person) -> dict[str, Any]:
-        """Reject a plan for good.
+        """Reject a plan permanently.
 
         Raises:
             RefusedError: The person may not, or the plan is not open.
@@ -245,7 +245,7 @@ class OrderDesk:
         return {"status": receipt.status, "text": texts.get(receipt.status, receipt.reason or receipt.status)}
 
     def acknowledge(self, taken_alerts: AlertsTaken, person: Person) -> dict[str, Any]:
-        """Take alerts on; they stay in the list until their cause is gone.
+        """Acknowledge alerts; they stay in the list until their cause has ended.
 
         Raises:
             RefusedError: The person may not.
@@ -266,7 +266,7 @@ class OrderDesk:
 
         Raises:
             RefusedError: The person may not.
-            QuestionError: There is no such zone.
+            QuestionError: The zone is unknown.
             UnreachableError: The broker does not take it.
         """
         _must(person.may_operate, "silence alerts")
@@ -282,7 +282,7 @@ class OrderDesk:
 
         Raises:
             RefusedError: The person may not, or the times are refused.
-            QuestionError: There is no such zone.
+            QuestionError: The zone is unknown.
             UnreachableError: The broker does not take it.
         """
         _must(person.may_operate, "plan maintenance")

@@ -1,4 +1,4 @@
-"""The web application: the page, its stream and its acts, behind one guard that knows who asks."""
+"""The web application: the page, its stream and its acts, behind one guard that identifies the caller."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ OPEN_PATHS = ("/healthz", "/login", "/static/")
 
 
 class Guard:
-    """Turns away foreign hosts, strangers and forged writes, and puts the security headers on every answer."""
+    """Rejects foreign hosts, unknown callers and forged writes, and adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
@@ -159,7 +159,7 @@ class PageAnswers:
         return response
 
     async def me(self, request: Request) -> Response:
-        """Who looks, and what they may."""
+        """The person and their rights."""
         person = _person(request)
         return JSONResponse(
             {
@@ -247,7 +247,7 @@ class PageAnswers:
     def act(
         self, model: type[BaseModel], deed: Callable[[deeds.OrderDesk, Any, Person], Any]
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Return the handler of one act: reads what is asked, does it on a thread, and wakes the streams."""
+        """Return the handler of one act: it reads the request, acts on a thread, and wakes the streams."""
 
         async def handler(request: Request) -> Response:
             body, person = await _asked(request, model), _person(request)

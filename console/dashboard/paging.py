@@ -21,7 +21,7 @@ from vpp.store.table import Table
 
 
 class TablePage(BaseModel):
-    """What every page says besides its items."""
+    """Fields of every page besides its items."""
 
     as_of: datetime | None = Field(default=None, description="end of the newest closed slot")
     window: str | None = Field(default=None, description="effective start/end")

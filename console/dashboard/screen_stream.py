@@ -41,7 +41,7 @@ class OpenPage:
 
 @dataclass
 class ScreenChannel:
-    """One screen of one zone and who looks at it."""
+    """One screen of one zone and its viewers."""
 
     parts: Parts = field(default_factory=dict)
     clients: set[OpenPage] = field(default_factory=set)
@@ -76,7 +76,7 @@ class Events:
             channel.soon.set()
 
     async def stream(self, name: str, zone: str | None) -> AsyncIterator[bytes]:
-        """Yield the events of one page until it goes.
+        """Yield the events of one page until it disconnects.
 
         Raises:
             TooManyClientsError: The server is full.

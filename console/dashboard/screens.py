@@ -40,10 +40,10 @@ class Screens:
         Args:
             name: One of ``SCREENS``.
             zone: The zone; None: the first.
-            at: Look back: what was known then.
+            at: Past moment to show; None: now.
 
         Raises:
-            QuestionError: There is no such zone.
+            QuestionError: The zone is unknown.
         """
         chosen = self.context.choose(zone) if zone is not None else next(iter(self.context.zones()), None)
         if chosen is None:

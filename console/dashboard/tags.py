@@ -1,4 +1,4 @@
-"""Entity tags: what a caller has already is not sent again."""
+"""Entity tags: a response that the caller already has is not sent again."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _OF_CHANNELS = frozenset({AlertCode.MISSING, AlertCode.MISSING_MARK, AlertCode.O
 class AlarmLine:
     """One line of the alarm list.
 
-    ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
+    ``open``: it still needs attention. ``act``: recommended action, None for a note.
     ``channels``: the telemetry channels that it is about, the one that matters most first. ``ended_at``: end of its
     episode, None while it lasts and where it is a moment. ``alert_ids``: the alerts in it. ``acknowledged_by``: who has
     taken them on, None while one of them is nobody's. ``code``, ``asset_id``: what a silence of such alerts names.
@@ -150,7 +150,7 @@ def is_open(alert: Mapping[str, Any], now: datetime) -> bool:
 
 
 def title_of(code: AlertCode, subjects: Sequence[str]) -> str:
-    """Return a short title: what it is about, and how many channels or which asset."""
+    """Return a short title: the subject, and the number of channels or the asset."""
     words = TITLES[code]
     if not subjects:
         return words[:1].upper() + words[1:]
@@ -172,14 +172,14 @@ def _words(
         listed = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
         return title_of(code, channels), listed
     subjects = channels or [plain(alert["asset_id"]) for alert in alerts if alert["asset_id"]]
-    # The text of an order, a plan or a model says which; that of a channel only repeats the title.
+    # The text of an order, a plan or a model names it; that of a channel only repeats the title.
     detail = effect if code in _OF_CHANNELS else plain(str(first["text"]))
     more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
     return title_of(code, subjects[:1]), detail + more
 
 
 def unmeasured_since(moment: Moment) -> datetime | None:
-    """Return the first slot of the newest run of slots without net load; None where the newest slot has it."""
+    """Return the first slot of the newest run of slots without net load; None if the newest slot has it."""
     rows = moment.rows(TELEMETRY, columns=("slot", "net_load_mw"), order="desc", limit=96)
     since = None
     for row in rows:

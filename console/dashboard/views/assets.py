@@ -138,7 +138,7 @@ def _state(moment: Moment, asset: Asset | None, row: dict[str, Any] | None, setp
 
 
 def _expected_mw(moment: Moment, setpoint: dict[str, Any] | None) -> float | None:
-    """Return what the setpoint's curve asks at the net load that came; None where neither is known."""
+    """Return the power on the setpoint's curve at the actual net load; None if either is unknown."""
     if setpoint is None:
         return None
     curve = msgspec.json.decode(setpoint["curve"]) if setpoint.get("curve") else []
@@ -166,7 +166,7 @@ def interpolated(curve: list[tuple[float, float]], at: float) -> float:
 
 
 def asset(moment: Moment, asset_id: str, span: str) -> dict[str, Any] | None:
-    """Return one asset with its history over ``24h``, ``7d`` or ``all`` (62 days); None where there is none."""
+    """Return one asset with its history over ``24h``, ``7d`` or ``all`` (62 days); None if there is none."""
     rows = _day_rows(moment, SPANS[span], asset_id)
     configured = None
     if moment.config is not None:
@@ -253,7 +253,7 @@ def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]])
 
 
 def _trust(moment: Moment, asset_id: str, source: str | None) -> str | None:
-    """Return whether the asset's readings are believed; None where it has none of its own."""
+    """Return whether the asset's readings are trusted; None without readings."""
     lasting = [alert for alert in moment.alerts if alert["ended_at"] is None and alert["code"] in EPISODES]
     doubts = [TITLES[AlertCode(alert["code"])] for alert in lasting if alert["asset_id"] == asset_id]
     if doubts:

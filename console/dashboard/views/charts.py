@@ -22,7 +22,7 @@ def seconds(instant: datetime) -> int:
 
 
 def past(moment: Moment, span: timedelta) -> dict[str, Any]:
-    """Return what was measured and delivered over the last ``span``: served net load, import, price, power, SoC."""
+    """Return measurements and deliveries of the last ``span``: served net load, import, price, power, SoC."""
     if moment.now is None:
         return {"t": []}
     start = moment.now - span

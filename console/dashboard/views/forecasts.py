@@ -59,10 +59,10 @@ def _target(moment: Moment, target: Target) -> dict[str, Any]:
 
 
 def parts(moment: Moment, target: Target, horizon_min: int | None) -> dict[str, Any]:
-    """Return what each feature adds to the newest forecast: the largest by name, the others as one.
+    """Return the contribution of each feature to the newest forecast: the largest by name, the others as a sum.
 
     Raises:
-        QuestionError: No fleet file says how the zone is set up.
+        QuestionError: No fleet file has the zone.
         VppError: There is no such forecast of a model, or no rows to compute from.
     """
     from topologies.control.forecast_parts import forecast_parts  # loads the learners, which no other screen needs
@@ -118,7 +118,7 @@ def _ramps(moment: Moment) -> list[dict[str, Any]]:
 
 
 def model(moment: Moment) -> dict[str, Any]:
-    """Return the model in force: its id, what the forecast rests on, how old its training is."""
+    """Return the model in force: its id, the source of the forecast, the age of its training."""
     row = next(iter(moment.forecast.get("net_load", [])), {})
     facts = {"model_id": row.get("model_id"), "source": row.get("source"), "trained_to": None, "age": None}
     if not row or row.get("source") != "model":

@@ -83,7 +83,7 @@ def verdict_of(moment: Moment, alarm_lines: Sequence[alarms.AlarmLine], holds: S
 
 
 def clock(moment: Moment) -> dict[str, Any]:
-    """Return the run's clock: its mode, speed, and the age of the newest slot where it runs live."""
+    """Return the run clock: its mode, speed, and the age of the newest slot where it runs live."""
     mode = read_mode(moment.context.settings)
     wall, now, step_s = moment.context.now(), moment.now, moment.step.total_seconds()
     if mode is not None and not mode.live:

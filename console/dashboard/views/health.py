@@ -30,7 +30,7 @@ CHANNEL_SLOTS = 400
 
 @dataclass
 class Rates:
-    """Records per second of each worker, from two looks at what it says of itself."""
+    """Records per second of each worker, from two of its statuses."""
 
     _seen: dict[str, tuple[float, int]] = field(default_factory=dict)
     _rate: dict[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def health(moment: Moment, background: Background, rates: Rates) -> dict[str, An
 
 
 def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
-    """Return every worker of the chain as it says of itself; replicas of one topology stand after one another."""
+    """Return the status of every worker of the chain; replicas of one topology follow each other."""
     status = read_status(moment.context.settings)
     per_s, restarts = rates.of(status), read_restarts(moment.context.settings)
     links = []
@@ -190,7 +190,7 @@ def _span(moment: Moment) -> dict[str, Any] | None:
 
 
 def peek_from(text: str) -> datetime | None:
-    """Return a time from text in UTC, None where it is none."""
+    """Return a time from text in UTC, None if it cannot be read."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

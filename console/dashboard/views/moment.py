@@ -1,4 +1,4 @@
-"""One zone at one moment: the newest closed slot at or before it, and what the store holds around it."""
+"""One zone at one moment: the newest closed slot at or before it, and the stored rows around it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Moment:
 
     @cached_property
     def config(self) -> Zone | None:
-        """How the zone is set up, None where no file says."""
+        """Configuration of the zone, None if no file has it."""
         return self.context.config(self.zone)
 
     @cached_property
@@ -58,7 +58,7 @@ class Moment:
 
     @cached_property
     def telemetry(self) -> dict[str, Any]:
-        """The newest closed slot; empty where nothing is closed yet."""
+        """The newest closed slot; empty if nothing is closed yet."""
         rows = self.rows(TELEMETRY, limit=1, order="desc")
         return rows[0] if rows else {}
 
@@ -79,12 +79,12 @@ class Moment:
 
     @property
     def scale(self) -> PowerScale:
-        """The scale of what the plant serves; 1 MW where no file says."""
+        """The scale of the served power; 1 MW without a fleet file."""
         return PowerScale.of(1.0) if self.config is None else self.config.served_scale
 
     @property
     def region_scale(self) -> PowerScale:
-        """The scale of the region's net load; 1 MW where no file says."""
+        """The scale of the region's net load; 1 MW without a fleet file."""
         return PowerScale.of(1.0) if self.config is None else self.config.region_scale
 
     def power_text(self, power_mw: float) -> str:
@@ -106,7 +106,7 @@ class Moment:
         return "" if self.config is None else self.config.market.currency
 
     def limits_mw(self, asset: Asset | None) -> tuple[float | None, float | None]:
-        """Return an asset's least and greatest power (MW, positive into the grid); None where weather decides."""
+        """Return an asset's least and greatest power (MW, positive into the grid); None if weather decides."""
         if asset is None or self.config is None:
             return None, None
         return type_of(asset).shown_limits_mw(self.config, asset)
@@ -166,7 +166,7 @@ class Moment:
         return self.decision if self.decision is not None and self.decision.plan is not None else None
 
     def decided(self, slot: datetime) -> Decision | None:
-        """Return the newest revision of the decision that followed ``slot``, None where there is none."""
+        """Return the newest revision of the decision that followed ``slot``, None if there is none."""
         return _newest_decision(
             self.rows(DECISIONS, start=slot, end=slot + timedelta(seconds=1), columns=("revision", "body"))
         )
@@ -209,7 +209,7 @@ class Moment:
 
     @property
     def least_mw(self) -> float:
-        """Power below which an asset rests, 0 where the zone is in no fleet."""
+        """Power below which an asset rests, 0 if the zone is in no fleet."""
         return 0.0 if self.config is None else least_mw(self.config)
 
     @cached_property
@@ -241,10 +241,10 @@ def _newest_decision(rows: list[dict[str, Any]]) -> Decision | None:
     body = max(rows, key=lambda row: row["revision"])["body"]
     try:
         return read_decision(body)
-    except MessageError:  # written by another version: it is shown as not decided, and Health tells the rest
+    except MessageError:  # written by another version: it is shown as not decided, and Health shows the error
         return None
 
 
 def store_of(asset: Asset | None) -> StorageParameters | None:
-    """Return an asset's parameters as a store that trades freely, None where it is none."""
+    """Return an asset's parameters as a freely trading store, None for other assets."""
     return None if asset is None else type_of(asset).store(asset)

@@ -90,7 +90,7 @@ def _empty() -> dict[str, Any]:
 
 
 def _captured(moment: Moment, start: datetime) -> dict[date, dict[str, Any]]:
-    """Return what the batteries got of perfect foresight by local day, with the losses by cause."""
+    """Return the batteries' share of perfect foresight by local day, with the losses by cause."""
     from topologies.control.capture import captures
 
     if moment.config is None:

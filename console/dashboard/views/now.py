@@ -146,7 +146,7 @@ def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAc
 
 
 def _next_change(moment: Moment, planned: Decision, actions: Sequence[PlannedAction]) -> str:
-    """Return the first change of what a battery, else a peaker does, in at most 32 characters where it can be."""
+    """Return the next change of a battery's action, else of a peaker's, in at most 32 characters if possible."""
     begin = planned.for_slot
     for kind in ("battery", "peaker"):
         mine = [action for action in actions if action.kind == kind]

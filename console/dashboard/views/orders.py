@@ -78,7 +78,7 @@ class OrderBook:
         return sorted(waiting, key=lambda plan: plan.proposal.expires_at)
 
     def waiting(self) -> int:
-        """Return how many plans wait for approval."""
+        """Return the number of plans that wait for approval."""
         return 0 if self.moment.at is not None else len(self.open_plans())
 
 
@@ -133,7 +133,7 @@ def _assets(moment: Moment) -> list[dict[str, Any]]:
 
 
 def wish(moment: Moment, order: Order) -> str:
-    """Return what an order asks, short: ``Battery +6.0 MW``."""
+    """Return the request of an order in short form: ``Battery +6.0 MW``."""
     principal = _who(moment, order)
     match order.action:
         case "target" if order.power_mw is not None:
@@ -273,7 +273,7 @@ def _step(state: str, text: str) -> dict[str, Any]:
 
 
 def audit(moment: Moment) -> list[dict[str, Any]]:
-    """Return the newest acts on the zone; ``run`` marks rows whose time is the run's clock."""
+    """Return the newest acts on the zone; ``run`` marks rows whose time is the run clock."""
     rows = moment.context.store.read(
         AUDIT,
         zone=[moment.zone, "all"],

@@ -167,7 +167,7 @@ def _axis(moment: Moment, decision: Decision, worth: float | None) -> dict[str, 
 
 
 def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
-    """Return what else the batteries could do at full, with what it would cost more; the chosen one first."""
+    """Return the batteries' alternatives at full power with their extra cost; the chosen one first."""
     config = moment.config
     assert config is not None
     full = {"Sell": sum(b.discharge_mw for b in config.batteries), "Charge": sum(b.charge_mw for b in config.batteries)}
@@ -201,7 +201,7 @@ def _bids(decision: Decision) -> str:
 
 
 def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: float) -> dict[str, Any]:
-    """Return what another first step of one asset would have cost, by solving again with it forced.
+    """Return the cost of another first step of one asset: the problem solved again with this step fixed.
 
     Args:
         moment: What the page shows of the zone.

@@ -11,7 +11,7 @@ from vpp.fleet.scale import power_unit
 
 
 def source_words(source: str) -> str:
-    """Return what people call the source of a forecast: the model, or a fallback by its name.
+    """Return the display name of a forecast's source: the model, or a fallback by its name.
 
     >>> source_words("model"), source_words("fallback_profile")
     ('model', 'profile fallback')
@@ -32,7 +32,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def power_scale(size_mw: float) -> dict[str, Any]:
-    """Return how the page writes the powers of a zone of this size.
+    """Return the unit and decimals for the powers of a zone of this size.
 
     ``unit``: W, kW, MW or GW. ``factor``: how many of it are one MW. ``digits``: decimals more than of hundreds.
 

@@ -23,9 +23,9 @@ def values(
 
     Args:
         moment: The zone.
-        planned: The decision with the plan in force, None where there is none.
+        planned: The decision with the plan in force, None if there is none.
         actions: Its actions.
-        background: Computes what the batteries got of perfect foresight.
+        background: Computes the batteries' share of perfect foresight.
     """
     return {
         "import": _import(moment, planned),
@@ -37,7 +37,7 @@ def values(
 
 
 def grid_mw(moment: Moment) -> float | None:
-    """Return the import of the newest slot (MW), None where net load or the plant's power is missing."""
+    """Return the import of the newest slot (MW), None if net load or the plant's power is missing."""
     net = moment.telemetry.get("net_load_mw")
     plant = plant_mw(moment)
     return None if net is None or plant is None else net * moment.factor - plant
