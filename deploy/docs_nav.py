@@ -1,6 +1,6 @@
 """Navigation of the documentation site (a MkDocs hook): one tab per folder of ``docs/``, its index page first.
 
-A new page appears by itself; the order of pages that readers take in turn stands in ``FIRST``.
+A new page is added automatically; ``FIRST`` has the order of the first pages.
 """
 
 from __future__ import annotations

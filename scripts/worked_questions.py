@@ -1,7 +1,7 @@
 """Asks a running plant the questions of docs/reference/mcp-answers.md through MCP and prints the answers as Markdown.
 
 Start a plant first and leave it running, then: python -m scripts.worked_questions [--data-dir DIR] [--zone GB]
-The answers are what the server said, with empty fields left out and long lists cut.
+The answers are those of the server, with empty fields left out and long lists cut.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WIDTH = 116
 
 
 def short(value: Any, *, items: int = ITEMS) -> Any:
-    """Return a value without empty fields, with long lists and texts cut; each cut says so."""
+    """Return a value without empty fields, with long lists and texts cut; each cut is marked."""
     if isinstance(value, dict):
         short_values = {name: short(inner, items=items) for name, inner in value.items()}
         return {name: inner for name, inner in short_values.items() if inner not in (None, [], {}, "")}

@@ -78,7 +78,7 @@ class EmbeddedBroker:
         return self.process is not None and self.process.poll() is None
 
     def stop(self) -> None:
-        """End the broker; what it held is gone."""
+        """End the broker; its records are lost."""
         if self.process is None:
             return
         if self.process.poll() is None:

@@ -74,6 +74,6 @@ class CutLine:
         with suppress(OSError):
             while data := await reader.read(65536):
                 if not self._whole.is_set():
-                    await asyncio.Event().wait()  # what was on the line is lost; the line ends when it is mended
+                    await asyncio.Event().wait()  # data in transit is lost; the cut ends when the line is restored
                 writer.write(data)
                 await writer.drain()

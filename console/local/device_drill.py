@@ -177,7 +177,7 @@ class DeviceDrill:
             await asyncio.sleep(0.3)
 
     async def _slots(self, settings: Settings, gateways: Processes) -> None:
-        """Send setpoints slot by slot, and do what is planned meanwhile."""
+        """Send setpoints slot by slot, and apply the planned faults meanwhile."""
         options = self._options
         outbox = KafkaOutbox(settings, SETPOINTS, "plant")
         begin = datetime.now(UTC) + timedelta(seconds=1.0)

@@ -41,7 +41,7 @@ def lock_directory(directory: Path) -> TextIO:
 
 
 def is_plant_running(directory: Path) -> bool | None:
-    """Return whether a `vpp up` holds the directory; None where none ever has."""
+    """Return whether a `vpp up` holds the directory; None if none ever has."""
     path = directory / "up.lock"
     try:
         with path.open("r") as lock:

@@ -24,7 +24,7 @@ NAMES: Mapping[str, frozenset[CommandOutcome]] = {
             CommandOutcome.DRIFTING,
             CommandOutcome.WRONG_SIGN,
         }
-    ),  # where an earlier command still acts, it shows as what that one does
+    ),  # while an earlier command acts, the device shows the effect of that command
     DeviceFault.STUCK: frozenset({CommandOutcome.STUCK}),
     DeviceFault.CLIPPED: frozenset({CommandOutcome.CLIPPED}),
     DeviceFault.DRIFTING: frozenset({CommandOutcome.DRIFTING}),
@@ -32,7 +32,7 @@ NAMES: Mapping[str, frozenset[CommandOutcome]] = {
     DeviceFault.WRONG_SIGN: frozenset({CommandOutcome.WRONG_SIGN}),
     DeviceFault.LOCAL_MODE: frozenset({CommandOutcome.LOCAL_MODE, CommandOutcome.REFUSED}),
     DeviceFault.RESTART: frozenset({CommandOutcome.REFUSED}),
-    # A register at the end of its range may be the number that stands for no value, as in SunSpec.
+    # A register at the end of its range may be the number for a missing value, as in SunSpec.
     DeviceFault.WRONG_SCALE: frozenset(
         {CommandOutcome.IMPLAUSIBLE, CommandOutcome.DRIFTING, CommandOutcome.UNMEASURED}
     ),
@@ -88,7 +88,7 @@ class DrillAct:
         return self.kind in (KILL, SLOW_CLOCK)
 
     def shows_after_s(self, tolerance: float) -> float:
-        """Return how long after its begin it can first be seen, with a tolerance as a share of the rated power."""
+        """Return the time (s) from its begin until it is visible, with a tolerance as a share of the rated power."""
         return tolerance / DRIFT_PER_S if self.kind == DeviceFault.DRIFTING else 0.0
 
     @property
@@ -103,7 +103,7 @@ class DrillAct:
 
 
 def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[DrillAct]:
-    """Return what is done in a drill, in order of its begin; the first and the last slot are calm.
+    """Return the acts of a drill, in order of their begin; the first and the last slot have none.
 
     In each slot about half of the devices are in trouble, each device with all that can be done to it in turn; in
     every third slot one gateway is killed at any moment, and its devices are left alone. Every gateway comes back with

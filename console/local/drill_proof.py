@@ -26,7 +26,7 @@ _POWER_SHARE = 0.005
 
 
 class LoggedCommand(msgspec.Struct, frozen=True):
-    """A command that a device took, by its own log: number (None where it keeps none), power, and when.
+    """A command that a device took, by its own log: number (None if it keeps none), power, and when.
 
     ``stalled_s``: so long its process did not run just then, so that it may have taken it so much later than it came.
     """
@@ -86,7 +86,7 @@ class NamedTrouble(msgspec.Struct, frozen=True):
 
 
 class SlowClock(msgspec.Struct, frozen=True):
-    """A gateway came back with a slow clock: when, and whether an alert said so.
+    """A gateway restarted with a slow clock: when, and whether an alert reported it.
 
     ``devices``: its devices. ``late_s``: so much later may they take a command, since the embedded broker proves the
     time by the newest setpoint alone, which may be so old. ``unseen``: it looked at no device from then on; it was not
@@ -109,7 +109,7 @@ class DrillProof(msgspec.Struct, frozen=True):
         followed: How many of them were proven by a measured power.
         taken: Commands that devices took, by their own logs.
         restored: Commands rebuilt for a device that had lost one.
-        twice: A number that a device took twice, or that stands for two commands.
+        twice: A number that a device executed twice, or that belongs to two commands.
         stale: A command that a device took after a newer one, or after its end.
         unrecorded: A command that a device took and the ledger does not hold.
         troubles: What was done to devices, with its name.
@@ -138,7 +138,7 @@ class DrillProof(msgspec.Struct, frozen=True):
 
     @property
     def is_proven(self) -> bool:
-        """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time.
+        """Whether no command was executed twice or late, all are in the ledger, and all differences were reported.
 
         Most troubles must have been seen, and a third of the commands followed.
         """
@@ -157,7 +157,7 @@ def proof_of(
     *,
     slack_s: float = 1.0,
 ) -> DrillProof:
-    """Return what the ledger proves.
+    """Return the proof from the ledger.
 
     Args:
         records: The ledger: every record of every command, in the order in which they were written.
@@ -213,7 +213,7 @@ def _asked(command: DeviceCommand) -> tuple[datetime, int, float, str]:
 def _faults_of(
     log: Sequence[LoggedCommand], commands: Sequence[DeviceCommand], rules: DeviceRules, slack_s: float
 ) -> tuple[list[str], list[str], list[str]]:
-    """Return what one device took twice, stale, and outside the ledger."""
+    """Return the commands that one device executed twice, late, or outside the ledger."""
     twice, stale, unrecorded = [], [], []
     numbers: list[int] = []
     for entry in log:
@@ -234,7 +234,7 @@ def _faults_of(
 
 
 def _taken(entry: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
-    """Return the command that a device took: by its number, else the newest sent by then that asked for the power."""
+    """Return the command that a device executed: by its number, else the newest one sent before with this power."""
 
     def agrees(command: DeviceCommand) -> bool:
         return abs(command.power_mw - entry.power_mw) <= _POWER_SHARE * rules.nameplate_mw

@@ -1,4 +1,4 @@
-"""Runs the broker as a child process and ends it when the supervisor is gone, even after a kill.
+"""Runs the broker as a child process and ends it when the supervisor has ended, even after a kill.
 
 ``python -m console.local.keeper SUPERVISOR_PID COMMAND...``
 """
@@ -15,7 +15,7 @@ from topologies.runtime.parent_watch import EVERY_S, is_gone
 
 
 def keep(supervisor: int, command: Sequence[str]) -> int:
-    """Run ``command`` until it ends, is stopped, or the supervisor is gone; return its exit code."""
+    """Run ``command`` until it ends, is stopped, or the supervisor has ended; return its exit code."""
     child = subprocess.Popen(list(command))  # the broker that our own supervisor names
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

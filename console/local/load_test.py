@@ -93,7 +93,7 @@ class WorkerLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cpu_ms_per_record``: process CPU time of the measured span over the records read in it, None without records;
     ``cpu_ms_per_slot``: over the forecasts read by the actor. ``most_lag_records``: records waiting, at most.
-    ``memory_mb``: resident memory, None where the system does not tell.
+    ``memory_mb``: resident memory, None if the system does not tell.
     """
 
     topology: str
@@ -169,7 +169,7 @@ class _Watch:
 
 
 def resident_mb(pid: int) -> float | None:
-    """Return the resident memory of a process in MB, None where the system does not tell."""
+    """Return the resident memory of a process in MB, None if the system does not tell."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
@@ -182,7 +182,7 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
 
     Args:
         load: What is asked of the plant.
-        settings: The settings; their broker and database are left alone.
+        settings: The settings; their broker and database are not used.
         say: Told what happens, a line at a time.
         on_pulse: Called twice a second with the live figures.
 

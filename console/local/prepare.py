@@ -65,7 +65,7 @@ def prepare(
     fresh: bool = False,
     check: Callable[[Settings], None] = lambda _: None,
 ) -> Prepared:
-    """Open the source, find where the run continues, fit the zones, train missing models, and say what was assumed.
+    """Open the source, find where the run continues, fit the zones, train missing models, and report assumptions.
 
     A run that continues starts at the slot after its last settled one, with the state of charge of that slot and the
     models that served it.
@@ -169,14 +169,14 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
 
 
 def _served_last(settings: Settings, zone: Zone) -> str | None:
-    """Return the model or fallback that made the newest forecast of the run; None where there is none."""
+    """Return the model or fallback that made the newest forecast of the run; None if there is none."""
     with open_store(settings, read_only=True) as store:
         rows = store.latest(FORECASTS, zone.zone, columns=("model_id",))
     return next((str(model_id) for (model_id,) in rows.values if model_id), None)
 
 
 def _promoted_by_user(registry: Registry, zone: Zone, start: datetime, index: _Index) -> dict[str, Any] | None:
-    """Return the model in force where ``vpp train`` or ``vpp models`` put it there and it suits this start."""
+    """Return the model in force if ``vpp train`` or ``vpp models`` promoted it and it fits this start."""
     promoted = registry.in_force(zone.zone)
     if promoted is None or promoted["model_id"] in index.values() or promoted["step_min"] != zone.step_min:
         return None

@@ -32,7 +32,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: The source, as people read it; equal for equal sources.
         zones: Names of the zones, sorted.
-        asked_start: ``--from`` of the first start, None where it was not given.
+        asked_start: ``--from`` of the first start, None if it was not given.
         start: First slot of the last start, in the source's own time.
         shift_weeks: Weeks by which the source's times are shifted to now.
         began_at: Wall time of the last start.
@@ -50,11 +50,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """How a start relates to what the run holds already.
+    """Relation of a start to the stored run.
 
     Attributes:
         options: The source options, their start moved to the next slot where the run continues.
-        last: The last settled slot of the run (as stored), None where the run is new.
+        last: The last settled slot of the run (as stored), None if the run is new.
         finished: The source has nothing after ``last``.
     """
 
@@ -67,7 +67,7 @@ def continue_run(options: SourceOptions, feed: Feed, settings: Settings, now: da
     """Return where a start with these options continues, and record it.
 
     Args:
-        options: What was asked for.
+        options: Options of the start.
         feed: The opened source.
         settings: Name the run and its folder.
         now: Wall time.
@@ -80,7 +80,7 @@ def continue_run(options: SourceOptions, feed: Feed, settings: Settings, now: da
     record = read_record(path)
     is_same = record is not None and (record.source, record.zones) == (fresh.source, fresh.zones)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
-        # The source's own checkpoint says where it continues, as long as it is asked for the same again.
+        # The source continues at its own checkpoint if it is started with the same options.
         if record is not None and is_same and (options.catch_up or options.live):
             return Continuation(_placed(options, record.start, record.shift_weeks))
         _write(path, fresh)
@@ -153,7 +153,7 @@ def _start_after(
 
 
 def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:
-    """Return the last slot that is settled in all zones which have settled any; None where none has."""
+    """Return the last slot that is settled in all zones which have settled any; None if none has."""
     rows = store.latest(ASSETS, zones, columns=("zone", "slot"))
     newest: dict[str, datetime] = dict(rows.values)
     return min(newest.values(), default=None)
@@ -250,7 +250,7 @@ def record_path(settings: Settings) -> Path:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Return the record in a file, None where there is no usable one."""
+    """Return the record in a file, None if there is no usable one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except (OSError, msgspec.MsgspecError):

@@ -57,7 +57,7 @@ class Supervisor:
     Args:
         settings: The settings; without a broker in them the embedded one is started.
         zones: Zones whose ``end`` completes the run.
-        source: Module and arguments of the source worker, None where data come from elsewhere.
+        source: Module and arguments of the source worker, None if data come from elsewhere.
         ticker: Write deadlines too (live mode).
         beside: Further processes, each as (name, module, arguments...): gateways, the device simulator.
 
@@ -220,9 +220,9 @@ class Supervisor:
             self._lock = None
 
     def _drain(self, processes: Processes) -> None:
-        """End the source and let the workers settle what it has sent, so all zones end at the same slot."""
+        """End the source and let the workers process all sent records, so all zones end at the same slot."""
         if self._broker is None or not self._broker.is_alive():
-            return  # A lasting broker keeps what is not processed; a dead one has lost it.
+            return  # A persistent broker keeps unprocessed records; an ended embedded one has lost them.
         processes.stop_source()
         deadline = time.monotonic() + DRAIN_S
         last_total, moved = -1, time.monotonic()
@@ -242,7 +242,7 @@ class Supervisor:
 
 
 def stall_limit_s(live: Live) -> float:
-    """Return how long nothing may move while work waits (s): longer while a step is at its first records."""
+    """Return the time (s) without progress after which a worker is stalled; longer for a step's first records."""
     first = any(status["processed"] < FIRST_RECORDS and status["lag"] > 0 for status in live.topologies.values())
     return FIRST_RECORDS_S if first else STALL_S
 

@@ -73,7 +73,7 @@ class Action:
         end: End of the last slot.
         energy_mwh: Delivered energy (MWh, positive into the grid).
         pnl: Money of the stretch.
-        reason: Why, as the setpoint of its first slot says.
+        reason: Reason of the setpoint of its first slot.
     """
 
     asset_id: str
@@ -132,7 +132,7 @@ class PeriodSeries:
 
 @dataclass(frozen=True, slots=True)
 class PeriodReport:
-    """Everything that a report says of a zone.
+    """Content of a zone's report.
 
     ``losses``: what was lost against perfect foresight by cause. ``engines``: decisions by engine. ``skill``: rows of
     the live scores at the period's end. ``alerts`` and ``orders``: stored rows.

@@ -49,7 +49,7 @@ def write_report(reports: Sequence[PeriodReport], out: Path) -> list[Path]:
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium or Chrome on this machine, None where there is none."""
+    """Return the path of a Chromium or Chrome on this machine, None if there is none."""
     return next((path for path in map(shutil.which, BROWSERS) if path is not None), None)
 
 

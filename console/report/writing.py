@@ -27,7 +27,7 @@ def read_reports(context: ReadContext, span: Span, on: date | None, zones: Seque
 
     Raises:
         ConfigError: No slot is closed, or the date lies after the newest slot.
-        QuestionError: There is no such zone.
+        QuestionError: The zone is unknown.
     """
     reports = []
     for zone, time_zone, first, as_of in _extents(context, zones):
@@ -65,7 +65,7 @@ def write_finished(context: ReadContext, span: Span, zones: Sequence[str] | None
 
 
 def page_path(settings: Settings, label: str) -> Path:
-    """Return where the page of a period lies unless another place is asked for."""
+    """Return the default path of the page of a period."""
     return settings.data_dir / "reports" / (settings.run or "default") / f"report-{label}.html"
 
 

@@ -107,7 +107,7 @@ class BrokerStack(cdk.Stack):
         return str(cluster.attr_arn)
 
     def _bootstrap(self) -> str:
-        # CloudFormation knows the cluster's name only; its listeners are asked for when the stack is deployed.
+        # CloudFormation only has the cluster's name; its listeners are queried when the stack is deployed.
         call = cr.AwsSdkCall(
             service="Kafka",
             action="getBootstrapBrokers",

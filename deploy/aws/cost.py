@@ -17,7 +17,7 @@ from vpp.errors import ConfigError
 from vpp.streams.topics import INPUT_OF
 
 HOURS = 730.0
-# A stand-in, since cost does not depend on what the image is called or who gets mail.
+# Placeholders: cost does not depend on the image name or the mail address.
 _IMAGE = "registry.example.org/smartgrid-ai@sha256:" + "0" * 64
 _MAIL = "ops@example.org"
 

@@ -20,7 +20,7 @@ from deploy.aws.store import StoreStack
 from vpp.streams.topics import FEATURES
 
 HANDLER = "topologies.lambda_inference.handler"
-# The model registry stands under VPP_DATA_DIR, and Lambda mounts below /mnt alone.
+# The model registry is under VPP_DATA_DIR, and Lambda only mounts below /mnt.
 DATA_DIR = "/mnt"
 BATCH_RECORDS = 100
 RETRIES = 10

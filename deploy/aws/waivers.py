@@ -10,9 +10,9 @@ class Waiver:
     """A rule that does not hold for some constructs.
 
     Attributes:
-        rule: Name of the rule, without what stands in brackets behind it.
+        rule: Name of the rule, without the part in brackets.
         paths: Glob pattern of the constructs' paths.
-        reason: Why the finding stands.
+        reason: Why the finding is accepted.
     """
 
     rule: str

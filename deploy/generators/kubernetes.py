@@ -241,7 +241,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def documents(manifests: list[Manifest]) -> str:
-    """Return objects as one YAML file that says where it comes from."""
+    """Return objects as one YAML file with a comment on its origin."""
     return _HEAD + yaml.dump_all(
         manifests, Dumper=_Plain, sort_keys=False, width=120, default_flow_style=False, explicit_start=True
     )

@@ -24,7 +24,7 @@ def architecture_page(root: Path = ROOT) -> str:
 
 
 def page_with(text: str, begin: str, body: str, end: str) -> str:
-    """Return a page with what stands between two marks replaced.
+    """Return a page with the text between two marks replaced.
 
     Args:
         text: The page.
@@ -56,7 +56,7 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _first_line(path: Path) -> str:
-    """Return the first line of a module's docstring as Markdown, empty where there is none."""
+    """Return the first line of a module's docstring as Markdown, empty if there is none."""
     if not path.is_file():
         return ""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

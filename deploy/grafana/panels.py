@@ -28,7 +28,7 @@ def target(query: str, ref: str = "A") -> dict[str, Any]:
 
 
 def override(name: str, **properties: Any) -> Override:
-    """Return properties of the column ``name``; an underscore in a property stands for a dot (``custom_lineWidth``)."""
+    """Return properties of the column ``name``; an underscore in a property becomes a dot (``custom_lineWidth``)."""
     return {
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key.replace("_", ".", 1), "value": value} for key, value in properties.items()],
@@ -69,7 +69,7 @@ def chart(
         unit: Unit of every column that no override gives another.
         overrides: Looks of single columns.
         draw: ``line`` for values at a time, ``step`` for means over a slot.
-        stacked: Whether columns stand on one another.
+        stacked: Whether columns are stacked.
         bounds: Fixed ends of the axis.
     """
     custom = {

@@ -48,7 +48,7 @@ def total(source: str, name: str) -> str:
 
 
 def lines(measurement: str, fields: Sequence[str], *tests: str, window: str = MEAN) -> str:
-    """Return a pipeline with one column per field, down-sampled to what the panel can draw."""
+    """Return a pipeline with one column per field, down-sampled to the width of the panel."""
     return wide(points(measurement, fields, *tests), window)
 
 
@@ -65,7 +65,7 @@ def forecast_ahead(target: str, fields: Sequence[str]) -> str:
 
 
 def forecast_latest(target: str, fields: Sequence[str]) -> str:
-    """Return the newest forecast over all its horizons, at the times it speaks of."""
+    """Return the newest forecast over all its horizons, at its target times."""
     source = points("forecasts", fields, f'r.target == "{target}"')
     ahead = "map(fn: (r) => ({r with _time: time(v: int(v: r._time) + int(v: r.horizon_min) * 60000000000)}))"
     return wide(source, "last()", ahead)
@@ -147,7 +147,7 @@ def steps_behind() -> str:
 
 
 def dead_letters() -> str:
-    """Return how many dead letters there were by topic and reason, by the broker's clock."""
+    """Return the number of dead letters by topic and reason, by the broker's clock."""
     return pipe(
         points("dlq", ["reason"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
         "map(fn: (r) => ({topic: r.topic, reason: r._value, n: 1}))",
@@ -159,7 +159,7 @@ def dead_letters() -> str:
 
 
 def newest_letters(limit: int = 20) -> str:
-    """Return the newest dead letters with their place and what was wrong."""
+    """Return the newest dead letters with their position and error."""
     return pipe(
         points("dlq", ["reason", "detail", "offset"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
         'pivot(rowKey: ["_time", "topic", "partition"], columnKey: ["_field"], valueColumn: "_value")',
@@ -171,7 +171,7 @@ def newest_letters(limit: int = 20) -> str:
 
 
 def forecast_sources() -> str:
-    """Return how many forecasts there were by target, source and model, one step ahead or more."""
+    """Return the number of forecasts by target, source and model, one step ahead or more."""
     return pipe(
         points("forecasts", ["source", "model_id"], 'r.horizon_min == "${horizon}"'),
         'pivot(rowKey: ["_time", "target"], columnKey: ["_field"], valueColumn: "_value")',
@@ -184,7 +184,7 @@ def forecast_sources() -> str:
 
 
 def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
-    """Return the newest alerts of these codes, with what they are about, their effect and the end of their episode."""
+    """Return the newest alerts of these codes, with subject, effect and end of their episode."""
     fields = ["code", "severity", "channel", "asset_id", "effect", "text", "ended_at"]
     conditions = " or ".join(f'r.code == "{code}"' for code in codes)
     about = 'if exists r.channel then r.channel else if exists r.asset_id then r.asset_id else "-"'
@@ -205,7 +205,7 @@ def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
 
 
 def alert_count(codes: Sequence[str]) -> str:
-    """Return how many alerts of these codes there were in the range."""
+    """Return the number of alerts of these codes in the range."""
     return counted("alerts", "code", "alerts", "(" + " or ".join(f'r._value == "{code}"' for code in codes) + ")")
 
 
@@ -235,7 +235,7 @@ def unavailable() -> str:
 
 
 def rows_per_window(measurement: str, field: str) -> str:
-    """Return how many rows of a measurement each window has."""
+    """Return the number of rows of a measurement in each window."""
     count = 'aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false, timeSrc: "_start")'
     return wide(points(measurement, [field]), count, f'set(key: "_field", value: "{measurement}")')
 
@@ -291,7 +291,7 @@ def newest_rows(measurement: str, fields: Sequence[str], keep: Sequence[str], li
 
 
 def counted(measurement: str, field: str, name: str, *tests: str) -> str:
-    """Return how many rows a measurement has in the range."""
+    """Return the number of rows of a measurement in the range."""
     source = points(measurement, [field], *tests)
     return pipe(source, 'keep(columns: ["_value"])', "group()", "count()", f'rename(columns: {{_value: "{name}"}})')
 
