@@ -13,8 +13,8 @@ import pytest
 
 from tests.plant_fixtures import Place
 from tests.worlds.documents import shell_blocks
-from tests.worlds.elexon_world import HALF_HOUR, ElexonWorld
-from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.feeds.elexon_world import HALF_HOUR, ElexonWorld
+from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from vpp.domain import iso
 from vpp.store import open_store
 from vpp.store.tables import FORECASTS, TELEMETRY

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.plant_fixtures import Place
-from tests.worlds.feed_answers import addresses, everything
-from tests.worlds.feed_server import Fault, serving
+from tests.worlds.feeds.feed_answers import addresses, everything
+from tests.worlds.feeds.feed_server import Fault, serving
 from vpp.domain import iso
 from vpp.store import open_store
 from vpp.store.tables import TELEMETRY

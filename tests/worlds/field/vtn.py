@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.worlds.feed_server import Query
+from tests.worlds.feeds.feed_server import Query
 from vpp.domain import iso
 
 CLIENT, SECRET = "ven", "test-only-placeholder"

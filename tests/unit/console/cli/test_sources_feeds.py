@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from console.cli.main import main
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.feeds.elexon_world import ElexonWorld
+from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from vpp.feeds.catalogue import SERVICES
 
 

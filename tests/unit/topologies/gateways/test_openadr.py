@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.worlds.devices import Kept
-from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from tests.worlds.field.vtn import CLIENT, SECRET, Vtn, event
 from tests.worlds.mcp_plant import fill
 from topologies.control.operator_orders import OPERATOR_PRIORITY

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.worlds import feed_answers as answers
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import Query, encoded
+from tests.worlds.feeds import feed_answers as answers
+from tests.worlds.feeds.elexon_world import ElexonWorld
+from tests.worlds.feeds.feed_server import Query, encoded
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError
 from vpp.feeds.catalogue import SERVICES, service_named

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.elexon_world import HALF_HOUR, ElexonWorld
+from tests.worlds.feeds.elexon_world import HALF_HOUR, ElexonWorld
 from vpp.domain import LOAD, PRICE, WIND
 from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue
 from vpp.feeds.elexon import LOAD_DA, PRICE_LAG, SERVICE, WIND_DA

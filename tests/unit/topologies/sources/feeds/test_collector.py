@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.feeds.elexon_world import ElexonWorld
+from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from topologies.sources.feeds.archive import FeedArchive
 from topologies.sources.feeds.collector import Collector
 from topologies.sources.feeds.http_client import FeedClient

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import ConfigError, UnreachableError
 from vpp.feeds.contract import AnswerError, Ask, read_json

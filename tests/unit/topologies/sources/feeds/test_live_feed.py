@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.feed_answers import addresses, everything, wave
-from tests.worlds.feed_server import serving
+from tests.worlds.feeds.feed_answers import addresses, everything, wave
+from tests.worlds.feeds.feed_server import serving
 from topologies.sources.feeds.live_feed import LiveFeed, open_live
 from topologies.sources.options import SourceOptions
 from vpp.domain import LOAD, PRICE, SOLAR, WIND

@@ -9,8 +9,8 @@ from threading import Event
 
 import pytest
 
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import serving
+from tests.worlds.feeds.elexon_world import ElexonWorld
+from tests.worlds.feeds.feed_server import serving
 from topologies.sources.availability_order import Drift
 from topologies.sources.checkpoint import Checkpoint, read_checkpoint
 from topologies.sources.feeds.feed_order import FeedOrder

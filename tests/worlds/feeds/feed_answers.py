@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import Answer, Query
+from tests.worlds.feeds.elexon_world import ElexonWorld
+from tests.worlds.feeds.feed_server import Answer, Query
 
 AEST = timezone(timedelta(hours=10))
 FIVE = timedelta(minutes=5)

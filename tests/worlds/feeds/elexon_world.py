@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from tests.worlds.feed_server import Query
+from tests.worlds.feeds.feed_server import Query
 from vpp.local_time import local_date, utc_of
 
 HALF_HOUR = timedelta(minutes=30)
