@@ -31,7 +31,7 @@ SERIES = "valid: net_load_mw, load_mw, solar_mw, wind_mw, price_per_mwh, frequen
         ("list_assets", {"kind": "batery"}, "kind cannot be 'batery' (did you mean 'battery'?); valid: battery, "),
         ("get_alerts", {"severity": "crit"}, "severity cannot be 'crit' (did you mean 'critical'?); valid: info, "),
         ("get_alerts", {"open_only": "perhaps"}, "open_only must be true or false, not 'perhaps'"),
-        ("get_asset", {"asset_id": "x" * 200}, "asset_id is longer than 80 letters"),
+        ("get_asset", {"asset_id": "x" * 200}, "asset_id is longer than 80 characters"),
     ],
 )
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
