@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,15 @@ from vpp.store.tables import FORECASTS, SKILL, TELEMETRY
 MISSES = 8
 SHOWN_PARTS = 8
 LOOK_BACK = timedelta(days=3)
+_LEAST_ERROR = 1e-4
+"""Errors below this share of the region's power are as good as none, and choose no unit."""
 
 
 def forecasts(moment: Moment) -> dict[str, Any]:
     """Return the screen of forecasts."""
+    net = _target(moment, Target.NET_LOAD)
     return {
-        "net": _target(moment, Target.NET_LOAD),
+        "net": net,
         "price": _target(moment, Target.PRICE),
         "fan_net": charts.fan(moment, "net_load"),
         "fan_price": charts.fan(moment, "price"),
@@ -32,7 +36,18 @@ def forecasts(moment: Moment) -> dict[str, Any]:
         "history": _history(moment),
         "currency": moment.currency,
         "power": power_scale(moment.region_scale.reference_mw),
+        "error_power": error_scale(net["skill"], moment.region_scale.reference_mw),
     }
+
+
+def error_scale(scores: Sequence[dict[str, Any]], reference_mw: float) -> dict[str, Any]:
+    """Return how the page writes errors of net load: in a unit in which the least of them keeps two digits.
+
+    >>> error_scale([{"mae": 62.3}, {"mae": 1283.0}], 6_400.0)["unit"]
+    'MW'
+    """
+    least_mw = min((row["mae"] for row in scores), default=reference_mw)
+    return power_scale(max(least_mw, _LEAST_ERROR * reference_mw))
 
 
 def skill(moment: Moment, target: str) -> list[dict[str, Any]]:

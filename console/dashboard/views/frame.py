@@ -56,6 +56,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
             "running": sum(worker.state == "running" for worker in crew),
             "total": len(crew),
             "known": any(worker.state != "absent" for worker in crew),
+            "over": all(worker.state == "ended" for worker in crew),
         },
         "local": _local(moment),
         "looking_back": moment.at,

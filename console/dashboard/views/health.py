@@ -11,9 +11,8 @@ import msgspec
 
 from console.dashboard.views import alarms
 from console.dashboard.views.background import Background
-from console.dashboard.views.forecasts import model, skill
+from console.dashboard.views.forecasts import error_scale, model, skill
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.health import get_pipeline_health, workers
 from topologies.control.run_mode import read_restarts
@@ -50,7 +49,7 @@ class Rates:
 
 def health(moment: Moment, background: Background, rates: Rates) -> dict[str, Any]:
     """Return the screen of health."""
-    pipeline = get_pipeline_health(moment.context)
+    pipeline, scores = get_pipeline_health(moment.context), skill(moment, "net_load")
     spans = background.get(("spans", "store", moment.slot), lambda: _tables(moment))
     balance = background.get(("balance", moment.zone, moment.slot), lambda: _balance(moment))
     return {
@@ -60,8 +59,8 @@ def health(moment: Moment, background: Background, rates: Rates) -> dict[str, An
             for zone in pipeline.zones
             for target, counts in zone.features.items()
         ],
-        "skill": skill(moment, "net_load"),
-        "power": power_scale(moment.region_scale.reference_mw),
+        "skill": scores,
+        "error_power": error_scale(scores, moment.region_scale.reference_mw),
         "store": {
             "kind": pipeline.store,
             "ok": pipeline.store_ok,

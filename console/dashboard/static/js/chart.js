@@ -274,7 +274,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         ...size,
-        padding: [7, spec.right ?? 10, spec.xLabels === false ? 2 : 0, 0],
+        padding: [7, Math.round((spec.right ?? 10) * rem()), spec.xLabels === false ? 2 : 0, 0],
         legend: { show: false },
         cursor: {
           sync: spec.sync ? { key: spec.sync, setSeries: false } : undefined,

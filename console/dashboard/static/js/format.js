@@ -37,6 +37,9 @@ export const powerFactor = () => scale.factor;
 export const power = (mw, digits = 1) => scaled(mw, scale, digits);
 export const signedPower = (mw, digits = 1) => signed(none(mw) ? mw : mw * scale.factor, digits + scale.digits);
 
+// The 5 to 95 % of a price; a published one has none.
+export const priceBand = (low, high) => (low === high ? null : `${number(low, 0)}–${number(high, 0)}`);
+
 export const symbol = (currency) => SYMBOLS[currency] ?? (currency ? `${currency} ` : "");
 
 export function money(value, currency, { plus = false, digits = null } = {}) {

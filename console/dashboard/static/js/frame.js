@@ -180,7 +180,7 @@ export function rail(ctx, order, screens) {
       "div",
       { class: "foot", "data-key": "foot" },
       h("div", {}, slotEnd ? `Newest slot ${hm(frame.slot)}–${hm(slotEnd)}` : "No slot yet"),
-      h("div", {}, ctx.lost ? "Not connected" : workers?.known ? `${workers.running} of ${workers.total} workers run` : "Workers: n/a"),
+      h("div", {}, ctx.lost ? "Not connected" : workers?.over ? "The run is over" : workers?.known ? `${workers.running} of ${workers.total} workers run` : "Workers: n/a"),
       h("div", {}, frame.local ?? ""),
       h("div", {}, h("button", { type: "button", onclick: () => ctx.sheet("keys", {}) }, "? keys"), ctx.me.way && ctx.me.way !== "local" ? h("span", {}, ` · ${ctx.me.name}`) : null),
     ),

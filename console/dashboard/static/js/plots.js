@@ -1,6 +1,6 @@
 // The four charts of a zone as specifications: net load and import, plant, state of charge, price.
 import { hourSplits, ticks } from "/static/js/chart.js";
-import { day, hm, kindName, money, number, percent, power, powerFactor, powerUnit, signedPower, symbol } from "/static/js/format.js";
+import { day, hm, kindName, money, number, percent, power, powerFactor, powerUnit, priceBand, signedPower, symbol } from "/static/js/format.js";
 import { Grid, bounds, lastKnown, withStart } from "/static/js/series.js";
 
 const STEPPED = [2, 2.5];
@@ -313,7 +313,10 @@ export function readouts(view, at, step, currency) {
       for (const [kind, values] of Object.entries(view.plan.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[plan])}`);
       if (view.plan.soc.length) said.soc.push(`${percent(view.plan.soc[plan])} at ${hm(view.plan.t[plan + 1])} planned`);
     }
-    if (price >= 0) said.price.push(`${money(view.price.q50[price], currency)} (${number(view.price.q05[price], 0)}–${number(view.price.q95[price], 0)})`);
+    if (price >= 0) {
+      const band = priceBand(view.price.q05[price], view.price.q95[price]);
+      said.price.push(money(view.price.q50[price], currency) + (band ? ` (${band})` : ""));
+    }
   }
   const text = (parts, tail = "") => (parts.length ? `${when} ${parts.join(" · ")}${tail}` : "");
   return {

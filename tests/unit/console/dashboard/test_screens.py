@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from console.dashboard.screens import SCREENS
 from console.dashboard.views import alarms, zones
+from console.dashboard.views.forecasts import error_scale
 from tests.unit.console.dashboard.conftest import client_of
 from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
@@ -247,6 +249,12 @@ async def test_powers_of_a_screen_share_the_unit_of_its_zone(loop: Loop, acting:
     assert line["power"]["unit"] == "MW"
 
 
+def test_errors_are_written_in_the_unit_of_the_least_of_them() -> None:
+    assert error_scale([{"mae": 62.3}, {"mae": 1_283.0}], 6_400.0) == {"unit": "MW", "factor": 1.0, "digits": 0}
+    assert error_scale([{"mae": 0.0}], 6_400.0)["unit"] == "kW"
+    assert error_scale([], 6_400.0)["unit"] == "GW"
+
+
 async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> None:
     warn(loop)
     (alarm,) = (one for one in (await body(acting, "now"))["body"]["alarms"] if one["severity"] == "warning")
@@ -313,7 +321,11 @@ async def test_an_alarm_that_lasts_is_shown_until_it_ends_and_first(
         ("z-battery", True)
     ]
     assert alarms_shown[0]["code"] == "soc_not_believed"
-    (line,) = (await body(acting, "zones"))["body"]["zones"]
+    for _ in range(200):
+        (line,) = (await body(acting, "zones"))["body"]["zones"]
+        if line["alarm"]["at"] is not None:
+            break
+        await asyncio.sleep(0.05)
     assert (line["alarm"]["state"], line["alarm"]["at"]) == ("warning", iso(since))
 
 

@@ -42,7 +42,7 @@ function list_(ctx, list, at) {
       { name: "State", cell: (a) => state(STATE[a.state] ?? "info", a.state) },
       { name: `Measured ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.measured_mw, 2)) },
       { name: `Setpoint ${powerUnit()}`, class: "n wide", cell: (a) => signedPower(a.setpoint_mw, 2) },
-      { name: "Acknowledged", class: "n wide", cell: (a) => acknowledged(a.command) },
+      list.some((a) => a.command) && { name: "Acknowledged", class: "n wide", cell: (a) => acknowledged(a.command) },
       { name: `Next ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.next_mw, 2)) },
       { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
       stores && { name: "Charge", class: "wide", cell: (a) => (none(a.soc) ? h("span", { class: "quiet" }, "–") : h("span", { class: "charge" }, gauge({ value: a.soc, start: 0, tone: "battery", ends: [[a.soc_max, 1]] }), percent(a.soc))) },

@@ -16,7 +16,7 @@ export function render(ctx) {
   const target = ui.target ?? "net";
   const found = body[target] ?? { skill: [], misses: [] };
   const scale = target === "net" ? body.power : priceScale(body.currency);
-  const { unit } = scale;
+  const errors = errorScale(ctx);
   const choose = segments("Target", [["net", "Net load"], ["price", "Price"]], target, (to) => ((ui.target = to), ctx.draw()));
   if (!found.skill.length) {
     return [title(name, "", choose), h("div", { class: "columns main-side", "data-key": "grid" }, panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No scores yet"), h("p", {}, target === "price" && !body.fan_price ? "This zone has no price: energy counts flat." : "A forecast is scored when its slot has closed.")), side(ctx))];
@@ -30,9 +30,9 @@ export function render(ctx) {
       h(
         "div",
         { class: "stack", "data-key": "main" },
-        panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
+        panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${errors.unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
         panel({ "data-key": "width" }, head("How often it stayed in its 90 % band", "by horizon; 90 % is right"), h("div", { class: "charts shorter-chart" }, chartSlot("cover", "net", "", ""))),
-        scores(found.skill, scale),
+        scores(found.skill, errors),
       ),
       side(ctx, found, scale),
     ),
@@ -40,6 +40,7 @@ export function render(ctx) {
 }
 
 const priceScale = (currency) => ({ unit: `${symbol(currency)}/MWh`, factor: 1, digits: 1 });
+const errorScale = ({ body, ui }) => ((ui.target ?? "net") === "net" ? body.error_power : priceScale(body.currency));
 
 export const scoreColumns = (scale) => [
   { name: "Ahead", cell: (r) => h("span", { class: "plain" }, ahead(r.horizon_min)) },
@@ -190,7 +191,7 @@ export function after(ctx) {
   const target = ctx.ui.target ?? "net";
   const rows = ctx.body[target]?.skill ?? [];
   if (rows.length < 2) return;
-  const scale = target === "net" ? ctx.body.power : priceScale(ctx.body.currency);
+  const scale = errorScale(ctx);
   ctx.chart("skill", skillSpec(rows, scale, ctx.narrow));
   const cover = rows.map((r) => 100 * r.coverage_90);
   const low = Math.min(Math.floor(Math.min(...cover) / 10) * 10, 80);

@@ -33,7 +33,8 @@ function summary({ chain: workers, letters: dead }) {
   const waits = workers.reduce((sum, one) => sum + (one.lag ?? 0), 0);
   const over = workers.length > 0 && workers.every((one) => one.state === "ended");
   const first = over ? "The run is over." : bad.length ? `${bad.map((one) => `${one.name} ${one.state}`).join(", ")}.` : running === workers.length ? `All ${workers.length} workers run,` : `${running} of ${workers.length} workers run,`;
-  return `${first} ${waits ? `${number(waits, 0)} records wait` : "nothing waits"}, ${dead.length ? `${dead.length} dead letters` : "no dead letters"}.`;
+  const backlog = waits ? `${number(waits, 0)} records wait` : first.endsWith(".") ? "Nothing waits" : "nothing waits";
+  return `${first} ${backlog}, ${dead.length ? `${dead.length} dead letters` : "no dead letters"}.`;
 }
 
 // Where each worker stands in the picture: column and row on a grid.
@@ -144,9 +145,9 @@ function skill(ctx) {
   const rows = ctx.body.skill;
   return panel(
     { "data-key": "skill" },
-    head("Forecast error by horizon", `net load of ${ctx.frame.zone}, ${ctx.body.power.unit}`),
+    head("Forecast error by horizon", `net load of ${ctx.frame.zone}, ${ctx.body.error_power.unit}`),
     rows.length > 1
-      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns(ctx.body.power).filter((one) => one.name !== "Scored") })]
+      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns(ctx.body.error_power).filter((one) => one.name !== "Scored") })]
       : h("p", { class: "quiet" }, "No scores yet."),
   );
 }
@@ -283,5 +284,5 @@ function peek(ctx) {
 }
 
 export function after(ctx) {
-  if (ctx.body.skill?.length > 1) ctx.chart("h-skill", skillSpec(ctx.body.skill, ctx.body.power, ctx.narrow));
+  if (ctx.body.skill?.length > 1) ctx.chart("h-skill", skillSpec(ctx.body.skill, ctx.body.error_power, ctx.narrow));
 }

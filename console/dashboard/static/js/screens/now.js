@@ -1,7 +1,7 @@
 // Now: is it fine, what does it do and why, what comes, what must I do.
 import { post } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { age, countdown, day, hm, money, near, none, number, percent, power, powerUnit, signedPower, span, symbol } from "/static/js/format.js";
+import { age, countdown, day, hm, money, near, none, number, percent, power, powerUnit, priceBand, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, gauge, head, panel, table } from "/static/js/parts.js";
 import { fanName, netSpec, powerSpec, priceSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -135,13 +135,14 @@ function batteryValue(v) {
 function priceValue(v, currency) {
   const top = Math.max(v.high ?? 0, v.value ?? 0, 1);
   const low = Math.min(v.low ?? 0, v.value ?? 0, 0);
+  const within = priceBand(v.low, v.high);
   return value({
     label: "Price",
     limit: "last slot",
     big: money(v.value, currency, { digits: 2 }),
     unit: "/MWh",
     bar: gauge({ from: low, to: top, value: v.value, start: 0, next: v.next }),
-    next: none(v.next) ? "no forecast of the price" : `next ${money(v.next, currency)}, 90 % within ${number(v.low, 0)}–${number(v.high, 0)}`,
+    next: none(v.next) ? "no forecast of the price" : `next ${money(v.next, currency)}, ${within ? `90 % within ${within}` : "published"}`,
   });
 }
 

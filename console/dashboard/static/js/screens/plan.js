@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
+import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerUnit, priceBand, signed, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -78,7 +78,7 @@ function rows(ctx) {
     { name: "Slot", cell: (r) => near(r.start, body.decided) },
     { name: "Net load 5–95 %", class: "n wide", cell: (r) => band(r.net_mw, r.net_band, digits) },
     { name: "Import", class: "n wide", cell: (r) => power(r.import_mw, digits) },
-    { name: "Price 5–95 %", class: "n", cell: (r) => [h("b", { class: "plain" }, number(r.price, 0)), r.price_band ? h("span", { class: "quiet wide" }, ` ${number(r.price_band[0], 0)}–${number(r.price_band[1], 0)}`) : null] },
+    { name: "Price 5–95 %", class: "n", cell: (r) => [h("b", { class: "plain" }, number(r.price, 0)), r.price_band ? h("span", { class: "quiet wide" }, " ", priceBand(...r.price_band)) : null] },
     { name: "Worth", class: "n wide", cell: (r) => number(r.worth, 0) },
     battery.length && { name: `Battery ${powerUnit()}`, class: "barred", cell: (r) => barCell(sum(r, battery), low ?? -1, high) },
     battery.length && { name: h("span", { class: "sr" }, `Battery, ${powerUnit()}`), class: "n", cell: (r) => h("b", {}, signedPower(sum(r, battery), digits)) },
