@@ -19,7 +19,7 @@ from agents.assets.contract import (
     with_power,
 )
 from agents.assets.frequency_droop import droop_curve
-from agents.assets.horizon import LEAST_SHARE, Horizon
+from agents.assets.horizon import LEAST_SHARE, ROUNDING, Horizon, unit_mw
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Battery
@@ -370,6 +370,7 @@ def energy_band(horizon: Horizon, row: int, fixed_mw: Floats) -> EnergyBand:
     low, high = np.full(horizon.steps, floor), np.full(horizon.steps, ceiling)
     below, above = np.zeros(horizon.steps, dtype=bool), np.zeros(horizon.steps, dtype=bool)
     is_fixed = ~np.isnan(fixed_mw)
+    lost = ROUNDING * unit_mw(horizon.zone)
     if not is_fixed.any() and floor <= energy <= ceiling:
         return EnergyBand(low, high, below, above)
     least, most = energy, energy
@@ -381,13 +382,13 @@ def energy_band(horizon: Horizon, row: int, fixed_mw: Floats) -> EnergyBand:
             out = power / battery.discharge_efficiency if power > 0 else power * battery.charge_efficiency
             least, most = least - out * dt, most - out * dt
         else:
-            below[h], above[h] = least < floor - 1e-9, most > ceiling + 1e-9
+            below[h], above[h] = least < floor - lost, most > ceiling + lost
             into = min(battery.charge_mw / 4.0, float(spare[h])) * battery.charge_efficiency * dt * able
             out = battery.discharge_mw / 4.0 / battery.discharge_efficiency * dt * able
             least = min(least + into, floor) if below[h] else floor
             most = max(most - out, ceiling) if above[h] else ceiling
         low[h], high[h] = min(floor, least), max(ceiling, most)
-    return EnergyBand(low - 1e-9, high + 1e-9, below, above)
+    return EnergyBand(low - lost, high + lost, below, above)
 
 
 def battery(**fields: Any) -> Battery:

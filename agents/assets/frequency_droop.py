@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from vpp.domain import FREQUENCY, Quality
+from vpp.fleet.scale import PowerScale
 from vpp.fleet.schema import Zone
 from vpp.messages import SlotClosed
 
@@ -18,6 +19,8 @@ Shares = list[tuple[float, float]]
 """(Hz, share of the slot), the shares adding up to 1."""
 
 _JUMP_HZ = 1e-4
+_LEAST_DECIMALS = 6
+"""Powers of a curve are written to a watt, and finer where the asset is small."""
 
 
 def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
@@ -39,7 +42,8 @@ def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
     if reserve is not None and points[0][0] < reserve < low:
         after = reserve + _JUMP_HZ
         points = [(reserve, swing), (after, slope * (low - after)), *points[1:]]
-    return [(round(hz, 6), round(mw, 6)) for hz, mw in points]
+    decimals = max(_LEAST_DECIMALS, PowerScale.of(swing).decimals)
+    return [(round(hz, 6), round(mw, decimals)) for hz, mw in points]
 
 
 def frequency_seen(observation: SlotClosed | None) -> Shares:

@@ -11,8 +11,16 @@ from agents.assets.fleet_state import FleetState
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
+ROUNDING = 1e-9
+"""Power or energy below this share of ``unit_mw`` is what arithmetic loses."""
+
 LEAST_SHARE = 1e-6
 """Power below this share of the served power, and a state of charge below it, count as none in words."""
+
+
+def unit_mw(zone: Zone) -> float:
+    """Return a hundredth of what the zone serves, MW: in this unit the numbers of any site are alike."""
+    return zone.share.served_mw / 100.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from agents.assets.contract import AssetType, Generator, PlannedAsset, RunningCost
-from agents.assets.horizon import Horizon
+from agents.assets.horizon import ROUNDING, Horizon, unit_mw
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet, gap_hours
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Peaker
@@ -312,7 +312,7 @@ def _fill_commitment(values: Coefficients, horizon: Horizon, units: list[int]) -
         peaker, state = _peaker(horizon, i), horizon.state
         u, v, w = (column[name][unit] for name in ("on", "start", "stop"))
         ran, before = float(state.running_min[i]), float(state.power_mw[i])
-        was_on = ran > 0 or before > 1e-9
+        was_on = ran > 0 or before > ROUNDING * unit_mw(horizon.zone)
         before = float(np.clip(before, 0.0, peaker.capacity_mw))
         swing = peaker.ramp_mw_per_h * float(horizon.step_h[0]) * was_on
         values.row_high[row["ramp_up"][unit, 0]] = before + swing
@@ -328,7 +328,7 @@ def _fill_commitment(values: Coefficients, horizon: Horizon, units: list[int]) -
         must_run = (begin_min < peaker.min_run_min - ran - 1e-9) & was_on
         cannot = (begin_min < state.ready_in_min[i] - 1e-9) & (not was_on)
         if bound.any():
-            _commit_fixed(values, unit, u, fixed, bound)
+            _commit_fixed(values, unit, u, fixed, bound, ROUNDING * unit_mw(horizon.zone))
         else:
             values.low[u[must_run]] = 1.0
             values.high[u[cannot]] = 0.0
@@ -337,10 +337,19 @@ def _fill_commitment(values: Coefficients, horizon: Horizon, units: list[int]) -
             values.integer[u] = 0
 
 
-def _commit_fixed(values: Coefficients, unit: int, u: Ints, fixed: Floats, bound: Bools) -> None:
-    """Set a peaker's commitment from its fixed power, which may break the rows of a free choice."""
+def _commit_fixed(values: Coefficients, unit: int, u: Ints, fixed: Floats, bound: Bools, least_mw: float) -> None:
+    """Set a peaker's commitment from its fixed power, which may break the rows of a free choice.
+
+    Args:
+        values: The program.
+        unit: Position among the peakers that commit.
+        u: Columns of its on/off decisions, shape (N,).
+        fixed: Power that is fixed, MW, shape (N,); NaN where it is free.
+        bound: Where it is fixed, shape (N,).
+        least_mw: Power up to which it is off.
+    """
     row = values.row
-    values.low[u[bound]] = values.high[u[bound]] = (fixed[bound] > 1e-9).astype(float)
+    values.low[u[bound]] = values.high[u[bound]] = (fixed[bound] > least_mw).astype(float)
     for name in ("ramp_up", "ramp_down", "capacity", "min_up_time", "min_down_time", "start_exclusive"):
         values.row_high[row[name][unit][bound]] = np.inf
     values.row_low[row["minimum_load"][unit][bound]] = -np.inf

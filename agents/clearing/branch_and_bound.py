@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.clearing.highs import Answer, Continued, Program, solve_cold
-from agents.clearing.problem import Effort
+from agents.clearing.problem import LEAST_SAVING_PER_MW, Effort
 from vpp.numerics.arrays import Floats, Ints
 
 WHOLE = 1e-6
 """A column this close to a whole number is one; less than this share of the unit of power is no power."""
 RELATIVE_GAP = 1e-3
-LEAST_SAVING_PER_MW = 0.005
-"""A branch is left where it cannot save more than this: share of the best cost, or money per served MW."""
+"""A branch is left where it cannot save more than this share of the best cost, or than what counts as equal."""
 
 
 @dataclass(frozen=True, slots=True)

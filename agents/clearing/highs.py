@@ -53,10 +53,10 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Scaling units of columns, rows and cost for HiGHS; powers of two.
+    """Scaling units of columns, rows and cost for HiGHS.
 
     Tolerances of the solver are absolute. Units that grow with the site give a home and a region the same relative
-    accuracy; powers of two do not change the bits of a number.
+    accuracy.
     """
 
     column: Floats

@@ -7,7 +7,6 @@ the grid; grid power is ``net_mw - sum(power_mw)``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -16,12 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.horizon import Horizon
+from agents.assets.horizon import Horizon, unit_mw
 from agents.assets.registry import fleet_at_rest, rows_where
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import REFLEXES, Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats, Ints
+
+LEAST_SAVING_PER_MW = 0.005
+"""A plan that saves no more than this, in money per MW served, is not worth a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class ClearingProblem(Horizon):
 
     @property
     def unit_mw(self) -> float:
-        """Unit of the solver's powers and of thresholds, MW: a power of two, 1 for a zone that serves 100 MW."""
+        """Unit of the solver's powers and of thresholds, MW: 1 for a zone that serves 100 MW."""
         return unit_mw(self.zone)
 
     @property
@@ -113,9 +115,9 @@ class ClearingProblem(Horizon):
         raise KeyError(asset_id)
 
 
-def unit_mw(zone: Zone) -> float:
-    """Return a hundredth of the served power, MW, as the nearest power of two, which does not change bits as a unit."""
-    return float(2.0 ** round(math.log2(zone.share.served_mw / 100.0)))
+def same_cost(zone: Zone) -> float:
+    """Return the cost difference (money) up to which two plans of a zone count as equal."""
+    return LEAST_SAVING_PER_MW * zone.share.served_mw
 
 
 @dataclass(frozen=True, slots=True)

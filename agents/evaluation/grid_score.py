@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
+from agents.assets.horizon import ROUNDING, unit_mw
 from agents.assets.registry import fleet_at_rest, rows_where, type_of
 from agents.clearing.plan_cost import plan_costs
 from agents.clearing.problem import ClearingInputs, ClearingProblem, clearing_problem
@@ -128,7 +129,7 @@ def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbac
         power_mw=powers,
         grid_mw=grid,
         soc=socs,
-        costs=plan_costs(actual, powers, powers > 1e-9, socs),
+        costs=plan_costs(actual, powers, powers > ROUNDING * unit_mw(zone), socs),
         ramp_breaches=int((change > limits.ramp_limit_mw + least_mw).sum()),
         cap_breaches=int((outside > least_mw).sum()),
         fallbacks=fallbacks,

@@ -257,7 +257,7 @@ def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
         "discharge": {asset_id: high for asset_id, (_, high) in ranges.items()},
         "charge": {asset_id: low for asset_id, (low, _) in ranges.items()},
     }
-    return {name: round(cost, 4) + 0.0 for name, cost in regrets(problem, plan, actions).items()}
+    return {name: problem.zone.served_scale.money(cost) for name, cost in regrets(problem, plan, actions).items()}
 
 
 def without_curve(plan: Plan) -> Plan:

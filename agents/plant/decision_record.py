@@ -44,7 +44,7 @@ from vpp.messages import (
 from vpp.numerics.arrays import Floats
 
 _LEAST_DECIMALS = 6
-_MONEY_DECIMALS = 4
+_PRICE_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def outcome_of_plan(
     decimals = _decimals(zone)
     return Outcome(
         engine=plan.engine,
-        objective=round(plan.objective, _MONEY_DECIMALS),
+        objective=zone.served_scale.money(plan.objective),
         binding=plan.binding,
         setpoints=setpoints,
         reasons=reasons,
@@ -151,7 +151,7 @@ def outcome_of_plan(
         notes=plan.notes,
         plan=_table(zone, problem, plan),
         duals=_duals(zone, plan),
-        costs={name: round(value, _MONEY_DECIMALS) + 0.0 for name, value in plan.costs.items()},
+        costs={name: zone.served_scale.money(value) for name, value in plan.costs.items()},
         alternatives=dict(options),
         versions={"solver": plan.solver} if plan.solver else {},
         ahead_index=first_slots,
@@ -359,13 +359,13 @@ def _table(zone: Zone, problem: ClearingProblem, plan: Plan) -> PlanTable:
 def _duals(zone: Zone, plan: Plan) -> Duals:
     return Duals(
         water_value_per_mwh={
-            asset.asset_id: round(float(plan.water_value_per_mwh[row]), _MONEY_DECIMALS)
+            asset.asset_id: round(float(plan.water_value_per_mwh[row]), _PRICE_DECIMALS)
             for row, asset in enumerate(zone.assets)
             if math.isfinite(plan.water_value_per_mwh[row])
         },
-        power_price_per_mwh=_row(plan.power_price_per_mwh, _MONEY_DECIMALS),
-        ramp_price_per_mw=_row(plan.ramp_price_per_mw, _MONEY_DECIMALS),
-        cap_price_per_mw=_row(plan.cap_price_per_mw, _MONEY_DECIMALS),
+        power_price_per_mwh=_row(plan.power_price_per_mwh, _PRICE_DECIMALS),
+        ramp_price_per_mw=_row(plan.ramp_price_per_mw, _PRICE_DECIMALS),
+        cap_price_per_mw=_row(plan.cap_price_per_mw, _PRICE_DECIMALS),
     )
 
 

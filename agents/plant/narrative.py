@@ -10,14 +10,14 @@ from typing import Any
 
 from agents.assets.registry import type_of
 from agents.clearing.plan_notes import say_note
+from agents.clearing.problem import same_cost
 from vpp.domain import iso
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import money_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Decision, Derating, MissingBid, OrderVerdict, SetpointCheck, TraderBid
 from vpp.rules.clauses import NOTES_VERSION, cited
 
 _FLAT_SHARE = 1e-3
-_SAME_MONEY = 0.005
 _ACTIONS = {"rest": "idling", "charge": "charging", "discharge": "discharging"}
 _LEAST = 0.5
 """Money per MW below which a limit is left out."""
@@ -70,7 +70,7 @@ def story(
         ),
         *(_answer(asset_id, energy, zone) for asset_id, energy in sorted((frequency_mwh or {}).items())),
         *(_limit(stretch, zone) for stretch in binding_stretches(decision)),
-        *_alternatives(decision),
+        *_alternatives(decision, 0.0 if zone is None else same_cost(zone)),
         *(f"{say_missing(bid)}; its last bid was used, shifted in time" for bid in decision.missing),
         *(say_check(check) for check in decision.checks),
         *(say_verdict(verdict) for verdict in decision.verdicts),
@@ -202,17 +202,19 @@ def _limit(stretch: BindingStretch, zone: Zone | None) -> str:
     return f"{stretch.kind}{size} binding {span}, {worth} at {stretch.dearest_at:%H:%M}"
 
 
-def _alternatives(decision: Decision) -> list[str]:
+def _alternatives(decision: Decision, same: float) -> list[str]:
     if not decision.alternatives:
         return []
-    costs = [f"{_ACTIONS.get(name, name)} {_difference(cost)}" for name, cost in sorted(decision.alternatives.items())]
+    costs = [
+        f"{_ACTIONS.get(name, name)} {_difference(cost, same)}" for name, cost in sorted(decision.alternatives.items())
+    ]
     return [f"alternatives of the free batteries at full power: {', '.join(costs)}"]
 
 
-def _difference(cost: float) -> str:
-    if abs(cost) < _SAME_MONEY:
+def _difference(cost: float, same: float) -> str:
+    if abs(cost) <= same:
         return "costs the same"
-    return f"costs {abs(cost):,.2f} {'more' if cost > 0 else 'less'}"
+    return f"costs {money_text(cost)} {'more' if cost > 0 else 'less'}"
 
 
 def say_missing(bid: MissingBid) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from agents.plant.narrative import say_reason
 from agents.plant.orders_in_force import in_force
 from vpp.domain import iso
+from vpp.fleet.scale import significant
 from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage, OrderState, OrderVerdict
 
 _STAGE_OF = {
@@ -103,7 +104,7 @@ class OrderLives(msgspec.Struct):
         state = self._state(life.order, at, stage, reason, decision_id)
         if not life.acted:
             return [state]
-        return [msgspec.structs.replace(state, moved_mwh=round(life.moved_mwh, 6), lost=round(life.lost, 4))]
+        return [msgspec.structs.replace(state, moved_mwh=significant(life.moved_mwh), lost=significant(life.lost))]
 
     def _state(
         self, order: Order, at: datetime, stage: OrderStage, reason: str | None = None, decision_id: str | None = None

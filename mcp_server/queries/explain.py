@@ -125,12 +125,12 @@ def _why_not(
         alternative = why_not(config, decision, {asset_id: power_mw})
     except RefusedError as error:
         return None, str(error)
-    items = {name: round(value, 2) + 0.0 for name, value in alternative.items.items()}
+    scale = config.served_scale
     answer = WhyNot(
         asset_id=asset_id,
         power_mw=brief(alternative.power_mw[asset_id]),
-        extra_cost=round(alternative.extra_cost, 2) + 0.0,
-        items={name: value for name, value in items.items() if value},
+        extra_cost=scale.money(alternative.extra_cost),
+        items={name: cost for name, value in alternative.items.items() if (cost := scale.money(value))},
         notes=[say_note(note) for note in alternative.notes],
     )
     return answer, None

@@ -10,6 +10,7 @@ from models.forecast.state import Episode, ForecastHead, ForecastState, Quaranti
 from models.guard.watch import Judgement
 from vpp.domain import NET_LOAD, Step
 from vpp.errors import MessageError
+from vpp.fleet.scale import significant
 from vpp.messages import Alert, AlertCode, AlertEffect, Cause, Correction, Order, SlotClosed, Verdict
 from vpp.numerics.arrays import Floats, Ints
 
@@ -204,7 +205,7 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, rele
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
         text=f"{episode.suspect}: {cause.value}: {reason}; slots that were not used: {episode.slots}",
-        values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
+        values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": significant(episode.moved_mwh)},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.learners.order_statistics import between
+from vpp.fleet.scale import significant
 from vpp.numerics.arrays import Bools, Floats
 
 EVENT_SHARE = 0.1
@@ -51,7 +52,7 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
     expected, actual = expected[is_known], actual[is_known]
     event, alarm = np.abs(actual) >= threshold_mw, np.abs(expected) >= ALARM_SHARE * threshold_mw
     scores = alarm_scores(alarm, expected > 0.0, event, actual > 0.0)
-    return {**scores, "threshold_mw": round(threshold_mw, 3)}
+    return {**scores, "threshold_mw": significant(threshold_mw)}
 
 
 def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dict[str, Any]:

@@ -176,6 +176,6 @@ def test_why_not_is_answered_in_money(chrome: Browser, served: Served) -> None:
     page.locator("[name=mw]").fill("-4")
     page.locator("[data-solve]").click()
     expect(page.locator(".answer")).to_contain_text(
-        re.compile(r"instead costs (£[\d,]+ more|the same)"), timeout=30_000
+        re.compile(r"instead costs (£[\d,.]+ more|the same)"), timeout=30_000
     )
     page.context.close()

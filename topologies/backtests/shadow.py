@@ -44,7 +44,7 @@ from vpp.store.tables import ASSETS, BIDS, DECISIONS, SETPOINTS, TELEMETRY
 from vpp.streams.in_process import ReducerLoop
 
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
-_SAME_MW = 1e-9
+_SAME_SHARE = 1e-11
 Tell = Callable[[float], None]
 
 
@@ -137,8 +137,9 @@ def compare(
     weighed = tuple(policies or recorded)
     other = run_log(shadow, rewritten, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
     stored = _stored_setpoints(store, live, control.setpoints)
+    same_mw = live.served_scale.share(_SAME_SHARE)
     repeats = sum(
-        abs(control.setpoints[key] - power) <= _SAME_MW for key, power in stored.items() if key in control.setpoints
+        abs(control.setpoints[key] - power) <= same_mw for key, power in stored.items() if key in control.setpoints
     )
     gains = [other.pnl_by_day[day] - control.pnl_by_day[day] for day in sorted(control.pnl_by_day)]
     mean = math.fsum(gains) / len(gains)

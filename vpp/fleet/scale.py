@@ -49,6 +49,10 @@ class PowerScale:
         """Return a power in MW rounded to the decimals of the scale."""
         return float(round(power_mw, self.decimals))
 
+    def money(self, amount: float) -> float:
+        """Return money rounded to the decimals of the scale: what energy is rounded to, at 1 per MWh."""
+        return float(round(amount, self.decimals)) + 0.0
+
     def share(self, share: float) -> float:
         """Return this share (0-1) of the reference power, in MW."""
         return self.reference_mw * share
@@ -70,6 +74,17 @@ def significant(value: float) -> float:
     (0.000312346, 41234.6)
     """
     return float(f"{value:.6g}")
+
+
+def money_text(amount: float) -> str:
+    """Return a size of money as a person reads it: cents, or two digits of less than a tenth.
+
+    >>> money_text(-1234.5), money_text(0.0042), money_text(0.0)
+    ('1,234.50', '0.0042', '0.00')
+    """
+    size = abs(amount)
+    places = 2 if size >= 0.1 or size == 0.0 else 1 - math.floor(math.log10(size))
+    return f"{size:,.{places}f}"
 
 
 def energy_text(energy_mwh: float, reference_mw: float | None = None) -> str:

@@ -13,7 +13,7 @@ from console.cli.progress import progress
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.fleet.in_force import candidates
-from vpp.fleet.scale import energy_text, power_text
+from vpp.fleet.scale import energy_text, money_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
@@ -24,6 +24,8 @@ from vpp.store.tables import DECISIONS
 
 SHOWN_DEPARTURES = 20
 SHOWN_TEXT = 60
+_LEAST_SHARE = 0.01
+"""An item of a cost below this share of what counts as the same is left out."""
 _SETPOINT = ("asset_id", "power_mw", "curve", "reason")
 
 WhyNot = Annotated[
@@ -105,6 +107,7 @@ def _configured(settings: Settings, decision: Decision) -> Zone:
 
 def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any]:
     from agents.clearing.plan_notes import say_note
+    from agents.clearing.problem import same_cost
     from agents.plant.recompute import why_not
 
     zone = _configured(settings, decision)
@@ -114,6 +117,7 @@ def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any
         "asked_mw": powers,
         "power_mw": alternative.power_mw,
         "extra_cost": alternative.extra_cost,
+        "same_cost": same_cost(zone),
         "items": alternative.items,
         "notes": [say_note(note) for note in alternative.notes],
     }
@@ -131,20 +135,25 @@ def _render(document: dict[str, Any]) -> None:
         gives = {name: power for name, power in comparison["power_mw"].items() if name in comparison["asked_mw"]}
         clipped = ", ".join(f"{name} {power_text(power, signed=True)}" for name, power in gives.items())
         out.print()
-        out.print(f"why not {wishes}? {_verdict(comparison['extra_cost'], unit)}; within physical limits: {clipped}")
-        rows = [[name, f"{value:+,.2f}"] for name, value in comparison["items"].items() if abs(value) >= 0.005]
-        table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{comparison['extra_cost']:+,.2f}"]])
+        out.print(f"why not {wishes}? {_verdict(comparison, unit)}; within physical limits: {clipped}")
+        least = _LEAST_SHARE * comparison["same_cost"]
+        rows = [[name, _signed(value)] for name, value in comparison["items"].items() if abs(value) >= least]
+        table(None, ("item", f"{unit} more"), [*rows, ["sum", _signed(comparison["extra_cost"])]])
         for note in comparison["notes"]:
             out.print(note, soft_wrap=True)
     say(f"decision {document['decision_id']}; prove it with: vpp replay-decision {document['decision_id']}")
 
 
-def _verdict(extra: float, unit: str) -> str:
-    if abs(extra) < 0.005:
+def _signed(amount: float) -> str:
+    return f"{'-' if amount < 0 else '+'}{money_text(amount)}"
+
+
+def _verdict(comparison: dict[str, Any], unit: str) -> str:
+    extra = comparison["extra_cost"]
+    if abs(extra) <= comparison["same_cost"]:
         return "it would have been as good"
-    return (
-        f"it would have cost {abs(extra):,.2f} {unit} {'more' if extra > 0 else 'less'} than the plan, as expected then"
-    )
+    more = "more" if extra > 0 else "less"
+    return f"it would have cost {money_text(extra)} {unit} {more} than the plan, as expected then"
 
 
 def replay_decision(

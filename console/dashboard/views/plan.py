@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.assets.registry import kind_name
+from agents.clearing.problem import same_cost
 from agents.plant.narrative import binding_stretches
 from agents.plant.plan_sentences import (
     least_mw,
@@ -15,6 +16,7 @@ from agents.plant.plan_sentences import (
     selling_pays,
     step_edges,
     step_reason,
+    symbol,
     thresholds,
 )
 from console.dashboard.views import charts
@@ -22,6 +24,7 @@ from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import source_words, span
 from console.dashboard.views.values import soc_now
 from mcp_server.queries.explain import explain_decision
+from vpp.fleet.scale import money_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.messages.decision import Duals
@@ -181,14 +184,9 @@ def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
         if name == does and (does == "Rest" or abs(abs(chosen) - full[does]) < least):
             continue
         at_full = f" at full, {moment.power_text(full[name])}" if name in full else ""
-        as_good = abs(cost) < _same_cost(moment)
+        as_good = abs(cost) <= same_cost(config)
         alternatives.append({"name": name + at_full, "code": code, "cost": cost, "as_good": as_good})
     return alternatives
-
-
-def _same_cost(moment: Moment) -> float:
-    """Return the difference of cost below which two plans count as equal: 0.005 per MW that the plant serves."""
-    return moment.scale.share(0.005)
 
 
 def _bids(decision: Decision) -> str:
@@ -219,11 +217,10 @@ def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: fl
         return {"outcome": "refused", "text": "; ".join(answer.warnings) or (answer.hint or "It cannot be priced.")}
     alternative = answer.why_not
     does = _instead(moment, asset_id, alternative.power_mw)
-    cash = moment.currency
-    if abs(alternative.extra_cost) < _same_cost(moment):
+    if abs(alternative.extra_cost) <= (same_cost(moment.config) if moment.config else 0.0):
         text = f"{does} instead costs the same in the hours ahead."
     else:
-        amount = money(abs(alternative.extra_cost), cash)
+        amount = f"{symbol(moment.currency)}{money_text(alternative.extra_cost)}"
         text = f"{does} instead costs {amount} {'more' if alternative.extra_cost > 0 else 'less'}."
     return {
         "outcome": "priced",
