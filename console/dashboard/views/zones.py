@@ -9,6 +9,7 @@ from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
+from console.dashboard.views.background import Background
 from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
@@ -17,21 +18,26 @@ from vpp.fleet.scale import significant
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
 from vpp.store.named_queries import OPEN_EPISODES
+from vpp.store.query import Rows
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
 
 DAY = timedelta(hours=24)
 MAX_ZONES = 1000
+_ALERT_COLUMNS = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "ended_at")
 _RANK = {"critical": 0, "warning": 1, "normal": 2}
 
 
-def zones(context: ReadContext) -> dict[str, Any]:
+def zones(context: ReadContext, background: Background) -> dict[str, Any]:
     """Return totals by currency and a line per zone, for at most ``MAX_ZONES`` zones."""
     names = context.zones()[:MAX_ZONES]
     newest = context.newest()
     if not newest:
         return {"zones": [], "totals": [], "now": None}
     last = max(newest.values())
-    rows, rules = _ZoneRows.scan(context, last), load_rules(context.settings.alert_rules)
+    # Alerts that last may be of any age, which some stores search for seconds: looked for each slot and each minute.
+    minute = context.now().replace(second=0, microsecond=0)
+    lasting = background.get(("lasting alerts", None, last, minute), lambda: _lasting_alerts(context, last)) or []
+    rows, rules = _ZoneRows.scan(context, last, lasting), load_rules(context.settings.alert_rules)
     lines = [_line(context.config(name), name, newest.get(name), last, rows.of(name), rules) for name in names]
     return {"zones": lines, "totals": _totals(lines), "now": _end(rows.telemetry, last)}
 
@@ -58,20 +64,18 @@ class _ZoneRows(NamedTuple):
     decisions: dict[str, list[dict[str, Any]]]
 
     @classmethod
-    def scan(cls, context: ReadContext, last: datetime) -> _ZoneRows:
-        """Return the rows of the day before slot ``last`` and the alerts that last, however old."""
+    def scan(cls, context: ReadContext, last: datetime, lasting: Sequence[Rows]) -> _ZoneRows:
+        """Return the rows of the day before slot ``last``, in one scan of each table, and older alerts that last."""
         since, scan = last - DAY, context.store.scan
         telemetry = ("zone", "slot", "net_load_mw", "price_per_mwh")
-        alerts = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "ended_at")
         setpoints = ("zone", "slot", "asset_id", "power_mw", "revision")
         decisions = ("zone", "slot", "for_slot", "revision", "body")
-        older = scan(ALERTS, end=since, filters=OPEN_EPISODES, columns=alerts)
         return cls(
             telemetry=_grouped(scan(TELEMETRY, start=since, columns=telemetry)),
             delivered=_grouped(scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))),
             ledger=_grouped(scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action"))),
             setpoints=_grouped(scan(SETPOINTS, start=last, columns=setpoints)),
-            alerts=_grouped(chain(scan(ALERTS, start=since, columns=alerts), older)),
+            alerts=_grouped(chain(scan(ALERTS, start=since, columns=_ALERT_COLUMNS), lasting)),
             decisions=_grouped(scan(DECISIONS, start=last - timedelta(hours=2), columns=decisions)),
         )
 
@@ -80,7 +84,12 @@ class _ZoneRows(NamedTuple):
         return _Rows(*(by_zone[zone] for by_zone in self))
 
 
-def _grouped(chunks: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
+def _lasting_alerts(context: ReadContext, last: datetime) -> list[Rows]:
+    """Return the alerts that began more than a day before slot ``last`` and have not ended."""
+    return list(context.store.scan(ALERTS, end=last - DAY, filters=OPEN_EPISODES, columns=_ALERT_COLUMNS))
+
+
+def _grouped(chunks: Iterable[Rows]) -> dict[str, list[dict[str, Any]]]:
     by_zone: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for chunk in chunks:
         for row in chunk.dicts():
