@@ -17,6 +17,7 @@ from mcp_server.queries.context import ReadContext
 from topologies.control.capture import captures
 from vpp.domain import Target
 from vpp.local_time import local_date
+from vpp.messages import EPISODES
 from vpp.store.table import Table
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, ORDERS, SETPOINTS, SKILL, TELEMETRY
 
@@ -198,7 +199,7 @@ def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: da
         actions=_actions(assets, ledger, reader.rows(SETPOINTS), step, least),
         engines=dict(Counter(row["engine"] for row in reader.rows(DECISIONS, ("engine",))).most_common()),
         skill=reader.skill(),
-        alerts=reader.rows(ALERTS),
+        alerts=reader.alerts(),
         orders=reader.rows(ORDERS, ("issued_at", "order_id", "action", "principal", "verdict", "verdict_reason")),
         quality=_quality(telemetry, period, as_of, step),
         series=_series(telemetry, ledger, assets, reader, step),
@@ -219,6 +220,13 @@ class _Reader:
             table, zone=self.zone, start=start, end=end, columns=columns, filters=filters or None
         )
         return read.dicts()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts of the period, also those that began before it and lasted into it."""
+        start, episodes = self.period.start, {"code": sorted(EPISODES)}
+        older = self.context.store.read(ALERTS, zone=self.zone, end=start, filters=episodes).dicts()
+        lasted = [row for row in older if row["ended_at"] is None or row["ended_at"] > start]
+        return lasted + self.rows(ALERTS)
 
     def skill(self) -> list[dict[str, Any]]:
         rows = self.rows(SKILL)

@@ -259,5 +259,9 @@ def _cut(count: int) -> str:
 
 
 def _local(instant: datetime, report: PeriodReport) -> str:
-    form = "%H:%M" if report.period.days == 1 else "%a %H:%M"
+    """Return a time in the zone's local time, with its date where it lies outside the period."""
+    period = report.period
+    form = "%H:%M" if period.days == 1 else "%a %H:%M"
+    if not period.start <= instant <= period.end:
+        form = "%Y-%m-%d %H:%M"
     return f"{local_time(instant, report.time_zone):{form}}"

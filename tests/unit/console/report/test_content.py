@@ -1,13 +1,14 @@
 """The figures of a report are those of the store."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from console.report.content import PENALTIES, PeriodReport
+from console.report.page import report_page
 from console.report.writing import read_reports
 from mcp_server.queries.context import ReadContext
-from vpp.store.tables import ASSETS, LEDGER
+from vpp.store.tables import ALERTS, ASSETS, LEDGER
 
 DAY = date(2022, 1, 4)
 
@@ -53,3 +54,13 @@ def test_a_week_has_a_line_for_each_day(context: ReadContext, day: PeriodReport)
 def test_quality_counts_slots(day: PeriodReport) -> None:
     assert (day.quality.slots, day.quality.expected, day.quality.without_price) == (48, 48, 0)
     assert len(day.series.slots) == 48
+
+
+def test_alerts_that_lasted_into_the_day_are_in_its_report(context: ReadContext) -> None:
+    begin, what = datetime(2021, 12, 20, tzinfo=UTC), ("warning", "plant", "it differs", "{}", "soc_not_believed", None)
+    ends = {"open": None, "into": datetime(2022, 1, 4, 9, tzinfo=UTC), "over": datetime(2022, 1, 2, tzinfo=UTC)}
+    rows = [("Z", begin, name, *what, "bat", "none", end, "[]") for name, end in ends.items()]
+    context.store.write(ALERTS, rows)
+    (report,) = read_reports(context, "day", DAY, None)
+    assert [row["alert_id"] for row in report.alerts if row["slot"] == begin] == ["into", "open"]
+    assert "2021-12-20" in report_page([report])
