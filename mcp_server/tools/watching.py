@@ -22,7 +22,7 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 def get_alerts(
     context: ReadContext,
     zone: EveryZone = None,
-    since: Since = None,
+    since: Annotated[datetime | None, Field(description="default: the last 7 days; open_only: all")] = None,
     severity: Annotated[alerts.Severity | None, Field(description="default: warning and critical")] = None,
     open_only: bool = False,
     limit: Limit = 20,
