@@ -322,17 +322,19 @@ class Plan:
 def seen(problem: ClearingProblem, plan: Plan, seen_net_mw: float) -> ClearingProblem:
     """Return the problem of the second pass: measured net load in slot 0, and assets fixed before the slot as planned.
 
-    ``net[h] += carry[h] * (seen - net[0])`` with ``carry[0] = 1``.
-
     Args:
         problem: The first pass.
         plan: Its plan, whose power at h = 0 is published already for some assets.
         seen_net_mw: Mean net load of slot 0, seen or estimated.
     """
+    return with_seen(fixed_ahead(problem, plan), seen_net_mw)
+
+
+def with_seen(problem: ClearingProblem, seen_net_mw: float) -> ClearingProblem:
+    """Return the problem with ``net[h] += carry[h] * (seen - net[0])``, ``carry[0] = 1``; ``seen`` in MW."""
     carry = problem.carry.copy()
     carry[0] = 1.0
-    net = problem.net_mw + carry * (seen_net_mw - problem.net_mw[0])
-    return replace(fixed_ahead(problem, plan), net_mw=net)
+    return replace(problem, net_mw=problem.net_mw + carry * (seen_net_mw - problem.net_mw[0]))
 
 
 def fixed_ahead(problem: ClearingProblem, plan: Plan) -> ClearingProblem:

@@ -17,11 +17,11 @@ from agents.clearing.highs import SOLVER, Answer, Continued, Program
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
 from agents.clearing.plan_notes import notes_of
 from agents.clearing.plan_reasons import bindings_of, say_binding
-from agents.clearing.problem import ClearingProblem, Plan, seen
+from agents.clearing.problem import ClearingProblem, Plan, fixed_ahead, with_seen
 from agents.clearing.program import Model, build
 from agents.clearing.reflex import reflex_plan
 from vpp.messages import Engine, PlanNote
-from vpp.numerics.arrays import Bools, Floats
+from vpp.numerics.arrays import Bools, Floats, Ints
 
 _RUNNING = 1e-6
 
@@ -33,11 +33,7 @@ def solve(problem: ClearingProblem) -> Plan:
     once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). What was
     decided is then fixed and the LP solved again, so shadow prices always are those of an LP.
     """
-    return _solve(problem, running=None)
-
-
-def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
-    model = build(problem, running=running)
+    model = build(problem)
     search = branch(model.program, *model.exclusive(), problem.effort, served_mw=problem.zone.share.served_mw)
     if search.answer.value is None or search.answer.dual is None:
         return reflex_plan(problem, reason=search.answer.status)
@@ -154,13 +150,8 @@ def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Clearing
     return replace(problem, bands=replace(problem.bands, fixed_mw=fixed))
 
 
-def committed(problem: ClearingProblem, plan: Plan) -> Plan:
-    """Return the plan of ``problem`` with the generators' on/off decisions taken from ``plan``: always one LP."""
-    return _solve(problem, running=plan.running)
-
-
 def committed_powers(problem: ClearingProblem, plan: Plan) -> Floats | None:
-    """Return each asset's power at h = 0 of ``committed``, shape (A,), without the words and prices of its plan.
+    """Return each asset's best power at h = 0, shape (A,), with the generators' on/off decisions taken from ``plan``.
 
     None if the solver gives none.
     """
@@ -172,36 +163,36 @@ def committed_powers(problem: ClearingProblem, plan: Plan) -> Floats | None:
 def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
     """Return each asset's power at h = 0 for several seen net loads of slot 0, shape (A, P).
 
-    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each continuing from the one before, so
-    that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
+    Second passes of ``plan`` (``seen``, ``committed_powers``), in the order given, each continuing from the one before,
+    so that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
 
     Args:
         problem: The first pass.
         plan: Its plan.
         nets_mw: Net loads, shape (P,), rising.
     """
-    passes = [seen(problem, plan, float(net)) for net in nets_mw]
+    ahead = fixed_ahead(problem, plan)
+    passes = [with_seen(ahead, float(net)) for net in nets_mw]
     # Passes differ in their net load alone, so one program serves them all.
     model = build(passes[0], running=plan.running)
-    cuts, balance = model.net_load_columns(), model.layout.row["balance"]
+    cuts, balance, pairs = model.net_load_columns(), model.layout.row["balance"], model.exclusive()
     powers = np.full((len(problem.assets), len(nets_mw)), np.nan)
     odd: list[int] = []
     with Continued(model.program, problem.effort) as engine:
         for k, each in enumerate(passes):
             engine.demand(balance, each.net_mw)
             value = engine.values(cuts, *model.net_load_bounds(each))
-            if value is None or _both_ways(model, value, problem.unit_mw):
+            if value is None or _both_ways(value, *pairs, problem.unit_mw):
                 odd.append(k)
             else:
                 powers[:, k] = model.power(value)[:, 0]
     for k in odd:
-        solved = committed(passes[k], plan)
-        if not solved.is_reflex:
-            powers[:, k] = solved.power_mw[:, 0]
+        first_mw = committed_powers(passes[k], plan)
+        if first_mw is not None:
+            powers[:, k] = first_mw
     return powers
 
 
-def _both_ways(model: Model, value: Floats, unit_mw: float) -> bool:
-    either, other = model.exclusive()
+def _both_ways(value: Floats, either: Ints, other: Ints, unit_mw: float) -> bool:
     smaller = np.minimum(value[either], value[other])
     return bool(smaller.max(initial=0.0) > WHOLE * unit_mw)

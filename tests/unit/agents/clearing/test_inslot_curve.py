@@ -12,7 +12,7 @@ from agents.assets.state import AssetState
 from agents.assets.twin import deliver
 from agents.clearing.inslot_curve import aggregated, curve, follow, share_out, with_curve
 from agents.clearing.problem import ClearingInputs, Effort, clearing_problem, seen
-from agents.clearing.solve import committed, committed_powers, solve
+from agents.clearing.solve import committed_powers, solve
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 from vpp.fleet.assets import Battery
 
@@ -27,18 +27,19 @@ def test_each_point_is_the_second_pass_at_its_net_load() -> None:
     plan = with_curve(problem, solve(problem))
     assert plan.curve_net_mw[[0, 4, 8]] == pytest.approx(problem.net_mw[0] + 3.6 * 0.6 * np.array([-1, 0, 1]))
     for k in (0, 4, 8):
-        again = committed(seen(problem, plan, float(plan.curve_net_mw[k])), plan)
-        assert plan.curve_mw[0, k] == pytest.approx(again.power_mw[0, 0])
+        again = committed_powers(seen(problem, plan, float(plan.curve_net_mw[k])), plan)
+        assert again is not None
+        assert plan.curve_mw[0, k] == pytest.approx(again[0])
     assert (plan.curve_mw[1:] == 0).all()
 
 
-def test_powers_alone_are_those_of_the_whole_second_pass_to_the_bit() -> None:
+def test_powers_alone_are_those_of_the_whole_plan_to_the_bit() -> None:
     problem = evening_problem(grid_zone(BATTERY, PEAKER, LOAD))
     plan = solve(problem)
     dearer = replace(problem, price_per_mwh=2.0 * problem.price_per_mwh)
     powers = committed_powers(dearer, plan)
     assert powers is not None
-    assert powers.tolist() == committed(dearer, plan).power_mw[:, 0].tolist()
+    assert powers.tolist() == solve(dearer).power_mw[:, 0].tolist()
     assert committed_powers(replace(dearer, effort=Effort(simplex_iterations=1)), plan) is None
 
 
