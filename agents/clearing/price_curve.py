@@ -15,7 +15,7 @@ from agents.assets.registry import store_rows
 from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out
 from agents.clearing.problem import ClearingProblem, Plan, fixed_ahead
 from agents.clearing.solve import committed_powers
-from agents.clearing.stochastic_programme import ActionCurve, applies, best_powers, induce
+from agents.clearing.stochastic_programme import ActionCurve, applies, best_powers, induce, revalued
 from vpp.fleet.schema import Zone
 from vpp.messages import Engine, TraderBid
 from vpp.numerics.arrays import Floats
@@ -104,10 +104,12 @@ def _share_that_waits(bid: TraderBid) -> float:
 def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Floats) -> Floats:
     """Return the powers by the stochastic programme, solved at the middle and both ends, interpolated between."""
     middle = len(prices) // 2
-    first, centre, last = (induce(_seen_at(waiting, float(price))) for price in prices[[0, middle, -1]])
+    centre = induce(_seen_at(waiting, float(prices[middle])))
+    ends = (_seen_at(waiting, float(price)) for price in prices[[0, -1]])
+    first, last = (revalued(centre, price_per_mwh=end.price_per_mwh) for end in ends)
     generation = 0.0 if centre.generator_row is None else float(plan.power_mw[centre.generator_row, 0])
     places = np.arange(-middle, middle + 1) / middle
-    curve = ActionCurve(places, np.zeros_like(places), prices, first.value, last.value)
+    curve = ActionCurve(places, np.zeros_like(places), prices, first, last)
     powers = np.zeros((len(plan.power_mw), len(prices)))
     powers[centre.row] = best_powers(centre, generation, curve)
     return powers

@@ -43,7 +43,8 @@ class Programme:
     """A solved programme, with which the first action is chosen.
 
     ``row``, ``generator_row``: places of the battery and the generator (None: there is none). ``value``: expected cost
-    after h = 0 by energy and plant power (E, Q), money.
+    after h = 0 by energy and plant power (E, Q), money. ``course``, ``ramps``, ``level``, ``terminal``: what it was
+    induced from.
     """
 
     problem: ClearingProblem
@@ -54,6 +55,10 @@ class Programme:
     value: Floats
     battery: BatteryCell
     now: FirstSlot
+    course: Course
+    ramps: Ramps
+    level: GridLevel
+    terminal: Floats
 
     @property
     def first_step_mw(self) -> float:
@@ -137,7 +142,8 @@ def induce(problem: ClearingProblem) -> Programme:
         price_node=PRICE_PAIRS,
     )
     course, level, battery = _course(problem, generator), _level(problem), _cell(store, problem.unit_mw)
-    value = backward(course, ramps, level, battery, grids, _terminal(problem, store, grids.energy_mwh))
+    terminal = _terminal(problem, store, grids.energy_mwh)
+    value = backward(course, ramps, level, battery, grids, terminal)
     now = FirstSlot(
         hours=float(problem.step_h[0]),
         price_per_mwh=float(problem.price_per_mwh[0]),
@@ -151,7 +157,13 @@ def induce(problem: ClearingProblem) -> Programme:
         shed_price_per_mwh=float(course.shed_price_per_mwh[0]),
         energy_mwh=float(np.clip(problem.state.soc[row] * store.energy_mwh, grids.energy_mwh[0], grids.energy_mwh[-1])),
     )
-    return Programme(problem, row, generator_row, store, grids, value, battery, now)
+    return Programme(problem, row, generator_row, store, grids, value, battery, now, course, ramps, level, terminal)
+
+
+def revalued(programme: Programme, **expected: Floats) -> Floats:
+    """Return the value after h = 0 where something else is expected: fields of ``Course`` by name, shape (N,) each."""
+    course = programme.course._replace(**expected)
+    return backward(course, programme.ramps, programme.level, programme.battery, programme.grids, programme.terminal)
 
 
 def _course(problem: ClearingProblem, generator: Generator | None) -> Course:

@@ -18,7 +18,7 @@ import numpy as np
 from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.inslot_curve import SPREADS, with_curve
 from agents.clearing.plan_reasons import say_binding
-from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, seen
+from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, with_seen
 from agents.clearing.solve import cost_if, solve
 from agents.clearing.stochastic_programme import (
     ActionCurve,
@@ -28,6 +28,7 @@ from agents.clearing.stochastic_programme import (
     best_powers,
     first_generation,
     induce,
+    revalued,
     water_value,
 )
 from vpp.messages import Engine
@@ -60,7 +61,8 @@ def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
     plan = _plan(programme, generation, power)
     spread = max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
     offsets = np.linspace(-SPREADS * spread, SPREADS * spread, CURVE_POINTS)
-    first, last = (induce(seen(problem, plan, float(problem.net_mw[0] + offset))).value for offset in offsets[[0, -1]])
+    ends = (with_seen(problem, float(problem.net_mw[0] + offset)) for offset in offsets[[0, -1]])
+    first, last = (revalued(programme, net_mw=end.net_mw) for end in ends)
     powers = np.zeros((len(problem.assets), CURVE_POINTS))
     prices = np.full(CURVE_POINTS, programme.now.price_per_mwh)
     curve = ActionCurve(offsets / offsets[-1], offsets, prices, first, last)
