@@ -97,17 +97,29 @@ def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) 
     """
     placed = [account for account in book.accounts.values() if account.value]
     if price is not None and placed:
-        values = np.frombuffer(b"".join([account.value for account in placed]), dtype=np.float32)
-        acted_on = np.array([acted_on_per_mwh(a.expected, price, a.trust, fixed=a.fixed) for a in placed])
-        stored = np.array([account.stored_mwh for account in placed])
-        after, earned = storage_dp.settled(
-            values.reshape(len(placed), -1).astype(np.float64), acted_on, stored, price, hours, battery.cell()
-        ).tolist()
+        after, earned = _moved(placed, battery, price, hours)
         for account, left, cash in zip(placed, after, earned, strict=True):
             account.day_profit += cash
             account.stored_mwh = min(max(left, 0.0), battery.energy_mwh)
     for account in placed:
         account.value = b""
+
+
+def _moved(placed: list[Account], battery: UnitBattery, price: float, hours: float) -> list[list[float]]:
+    """Return the stored energy (MWh) of accounts with an offer after a slot at ``price``, and what they earned.
+
+    Args:
+        placed: The accounts, at least one.
+        battery: What they trade with.
+        price: Price per MWh.
+        hours: Length of the slot.
+    """
+    values = np.frombuffer(b"".join([account.value for account in placed]), dtype=np.float32)
+    acted_on = np.array([acted_on_per_mwh(a.expected, price, a.trust, fixed=a.fixed) for a in placed])
+    stored = np.array([account.stored_mwh for account in placed])
+    by_account = values.reshape(len(placed), -1).astype(np.float64)
+    moved: list[list[float]] = storage_dp.settled(by_account, acted_on, stored, price, hours, battery.cell()).tolist()
+    return moved
 
 
 def turn_day(book: Book, day: int) -> None:
@@ -172,13 +184,11 @@ def plan_fixed(book: Book, battery: UnitBattery, hours: float) -> None:
         battery: Battery of the accounts.
         hours: Length of the slot.
     """
-    cell = battery.cell()
-    for account in book.accounts.values():
-        if account.fixed and account.value:
-            value = np.frombuffer(account.value, dtype=np.float32).astype(np.float64)
-            offer = Offer(value, account.expected, account.trust, fixed=True)
-            account.planned_mwh = offer.move(account.expected, hours, account.stored_mwh, cell)
-            account.value = b""
+    placed = [account for account in book.accounts.values() if account.fixed and account.value]
+    if placed:
+        after, _ = _moved(placed, battery, 0.0, hours)  # the price of the slot changes nothing in a fixed offer
+        for account, left in zip(placed, after, strict=True):
+            account.planned_mwh, account.value = left, b""
 
 
 def settle_planned(book: Book, battery: UnitBattery, price: float | None) -> None:
