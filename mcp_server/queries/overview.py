@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from mcp_server.answers.reading import Overview, ZoneNow
+from mcp_server.answers.reading import AssetLine, Overview, ZoneNow
 from mcp_server.queries.alerts import get_alerts
 from mcp_server.queries.assets import asset_lines, fleet_rows
 from mcp_server.queries.context import NOTHING_YET, ReadContext
@@ -54,20 +55,14 @@ def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
 
 
 def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
-    config = context.config(zone)
+    config, currency = context.config(zone), context.currency(zone)
     newest = next(iter(context.store.latest(TELEMETRY, zone).dicts()), {})
+    slot, net_load_mw = newest.get("slot"), newest.get("net_load_mw")
+    served_mw = None if config is None or net_load_mw is None else net_load_mw * config.share.factor
     lines, rows = asset_lines(context, zone), fleet_rows(context, zone)
-    slot = newest.get("slot")
-    served = None
-    if config is not None and newest.get("net_load_mw") is not None:
-        served = newest["net_load_mw"] * config.share.factor
-    powers = [row["power_mw"] for row in rows.delivered.values() if row["power_mw"] is not None]
-    plant = sum(powers) if powers else None
-    planned = [power for line in lines if (power := rows.planned(line.asset_id)) is not None]
+    plant_mw = _total(row["power_mw"] for row in rows.delivered.values())
     is_same_slot = slot is not None and slot == rows.slot
-    stores = [(line.soc, line.energy_capacity_mwh) for line in lines if line.soc is not None]
-    capacity = sum(size or 0.0 for _, size in stores)
-    stored = sum((soc or 0.0) * (size or 0.0) for soc, size in stores)
+    stored = _stored_energy(lines)
     ahead = _next_forecast(context, zone)
     alerts = _alerts(context, zone, slot)
     open_lines = get_alerts(context, zone, is_open=True, limit=MAX_OPEN_ALERTS).alerts
@@ -76,24 +71,24 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
         zone=zone,
         slot=slot,
         step_min=context.step_min(zone),
-        net_load_mw=newest.get("net_load_mw"),
+        net_load_mw=net_load_mw,
         load_mw=newest.get("load_mw"),
         solar_mw=newest.get("solar_mw"),
         wind_mw=newest.get("wind_mw"),
         price_per_mwh=newest.get("price_per_mwh"),
-        currency=context.currency(zone),
+        currency=currency,
         bad_channels=sorted(msgspec.json.decode(newest["quality"])) if newest.get("quality") else [],
-        served_net_load_mw=served,
-        plant_power_mw=plant,
-        grid_power_mw=served - plant if served is not None and plant is not None and is_same_slot else None,
+        served_net_load_mw=served_mw,
+        plant_power_mw=plant_mw,
+        grid_power_mw=served_mw - plant_mw if served_mw is not None and plant_mw is not None and is_same_slot else None,
         import_cap_mw=None if config is None else config.limits.import_cap_mw,
         ramp_penalty_per_mwh=None if config is None else config.limits.ramp_penalty_per_mwh,
         cap_penalty_per_mwh=None if config is None else config.limits.cap_penalty_per_mwh,
-        battery_soc=stored / capacity if capacity else None,
-        battery_energy_mwh=stored if capacity else None,
+        battery_soc=stored.soc,
+        battery_energy_mwh=stored.energy_mwh,
         assets=len(lines),
         assets_unavailable=sum(line.state in ("unavailable", "stale") for line in lines),
-        next_power_mw=sum(planned) if planned else None,
+        next_power_mw=_total(rows.planned(line.asset_id) for line in lines),
         next_net_load_mw=ahead.get("q50"),
         forecast_source=ahead.get("source"),
         pnl_24h=_pnl_24h(context, zone),
@@ -103,12 +98,34 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
         holds=[f"{line.order_id} by {line.principal}: {line.reason}" for line in orders if line.action == "hold"],
         orders_in_force=[line.order_id for line in orders],
         orders_losing=[
-            f"{line.order_id} has cost {line.lost:.2f} {context.currency(zone)} so far"
+            f"{line.order_id} has cost {line.lost:.2f} {currency} so far"
             for line in orders
             if line.lost is not None and line.lost > 0
         ],
         plans_waiting=_plans_waiting(context, zone),
     )
+
+
+def _total(powers_mw: Iterable[float | None]) -> float | None:
+    """Return the sum of the known powers, None where none is known."""
+    known_mw = [power_mw for power_mw in powers_mw if power_mw is not None]
+    return sum(known_mw) if known_mw else None
+
+
+class StoredEnergy(NamedTuple):
+    """Mean state of charge (0-1) and energy (MWh) of all stores with a known state; None without one."""
+
+    soc: float | None
+    energy_mwh: float | None
+
+
+def _stored_energy(lines: Sequence[AssetLine]) -> StoredEnergy:
+    stores = [(line.soc, line.energy_capacity_mwh or 0.0) for line in lines if line.soc is not None]
+    capacity_mwh = sum(size_mwh for _, size_mwh in stores)
+    if not capacity_mwh:
+        return StoredEnergy(None, None)
+    energy_mwh = sum(soc * size_mwh for soc, size_mwh in stores)
+    return StoredEnergy(energy_mwh / capacity_mwh, energy_mwh)
 
 
 def _plans_waiting(context: ReadContext, zone: str) -> list[str]:
