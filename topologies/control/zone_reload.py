@@ -48,14 +48,14 @@ def read_changes(settings: Settings) -> list[ZoneReload]:
             "no fleet file is named",
             hint=f"give it with --fleet; the one in force is {fleet_path(settings)}: copy and change it",
         )
-    own = load_fleet(settings.fleet)
+    fleet_file = load_fleet(settings.fleet)
     if not fleet_path(settings).is_file():
-        return [ZoneReload(zone, None) for zone in own.zones]
-    reloads = [_reload(zone, own, settings) for zone in fleet_in_force(settings).zones]
+        return [ZoneReload(zone, None) for zone in fleet_file.zones]
+    reloads = [_reload(zone, fleet_file, settings) for zone in fleet_in_force(settings).zones]
     fixed = [
-        f"{one.zone.zone} {difference}"
-        for one in reloads
-        for difference in one.differences or ()
+        f"{reload.zone.zone} {difference}"
+        for reload in reloads
+        for difference in reload.differences or ()
         if not difference.live
     ]
     if fixed:
@@ -63,12 +63,12 @@ def read_changes(settings: Settings) -> list[ZoneReload]:
             f"nothing was changed; these need a restart: {'; '.join(fixed)}",
             hint="stop `vpp up` and start it again with this file: the run goes on with its history",
         )
-    return [one for one in reloads if one.differences]
+    return [reload for reload in reloads if reload.differences]
 
 
-def _reload(zone: Zone, own: Fleet, settings: Settings) -> ZoneReload:
-    if own.get(zone.zone) is None:
-        names = [one.zone for one in own.zones]
+def _reload(zone: Zone, fleet_file: Fleet, settings: Settings) -> ZoneReload:
+    if fleet_file.get(zone.zone) is None:
+        names = [entry.zone for entry in fleet_file.zones]
         raise ConfigError(
             f"{settings.fleet} has no zone {zone.zone}{did_you_mean(zone.zone, names)}",
             hint="a zone leaves a run only by a restart",
@@ -76,7 +76,7 @@ def _reload(zone: Zone, own: Fleet, settings: Settings) -> ZoneReload:
     source = noted_source(settings)
     overrides = Overrides() if source is None else Overrides(source.time_zone, source.market)
     wanted, _ = zone_for(
-        zone.zone, step_min=zone.step_min, channels=zone.channels or (), own_fleet=own, overrides=overrides
+        zone.zone, step_min=zone.step_min, channels=zone.channels or (), own_fleet=fleet_file, overrides=overrides
     )
     return ZoneReload(with_start_of(zone, wanted), tuple(differences(zone, wanted)))
 
@@ -111,9 +111,13 @@ def send_changes(
     """
     changes = [
         ZoneChange(
-            zone=one.zone.zone, at=now, config=one.zone.model_dump(mode="json"), principal=principal, reason=reason
+            zone=reload.zone.zone,
+            at=now,
+            config=reload.zone.model_dump(mode="json"),
+            principal=principal,
+            reason=reason,
         )
-        for one in reloads
+        for reload in reloads
     ]
     for change in changes:
         post(ORDERS.name, sealed(change, settings.approval_secret))
@@ -122,7 +126,7 @@ def send_changes(
         answers += (_answer(store, change) for change in changes)
     finally:
         accepted = {answer.zone for answer in answers if answer.verdict == ACCEPTED}
-        _put_in_force([one.zone for one in reloads if one.zone.zone in accepted], settings)
+        _put_in_force([reload.zone for reload in reloads if reload.zone.zone in accepted], settings)
     refused = [f"{answer.zone}: {answer.detail}" for answer in answers if answer.verdict != ACCEPTED]
     if refused:
         raise RefusedError("; ".join(refused), hint="the audit has it: vpp export audit")

@@ -31,7 +31,7 @@ def reload(
     """
     settings = common.settings()
     reloads = read_changes(settings)
-    details = dict.fromkeys((one.zone.zone for one in reloads), "")
+    details = dict.fromkeys((reload.zone.zone for reload in reloads), "")
     if reloads and not dry_run:
         with open_store(settings, read_only=True) as store:
             answers = send_changes(
@@ -43,16 +43,16 @@ def reload(
                 reason=reason,
                 now=datetime.now(UTC),
             )
-        details = {one.zone: one.detail for one in answers}
+        details = {answer.zone: answer.detail for answer in answers}
     verdict = "not sent" if dry_run else ACCEPTED
     rows = [
         {
-            "zone": one.zone.zone,
+            "zone": reload.zone.zone,
             "verdict": verdict,
-            "detail": details[one.zone.zone] or "; ".join(map(str, one.differences or ())),
-            "changes": [asdict(difference) for difference in one.differences or ()],
+            "detail": details[reload.zone.zone] or "; ".join(map(str, reload.differences or ())),
+            "changes": [asdict(difference) for difference in reload.differences or ()],
         }
-        for one in reloads
+        for reload in reloads
     ]
     answer(rows, as_json=json, render=_render)
 
