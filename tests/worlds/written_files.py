@@ -45,7 +45,7 @@ def write_file(folder: Path, seed: int) -> Written:
     slots = _slots(rng, time_zone, step_min)
     truth = {zone: _values(rng, slots) for zone in zones}
     numbers, stated = _numbers(rng)
-    times, timed = _times(rng, time_zone, step_min)
+    times, timed = _times(rng, time_zone, step_min, stated.get("decimal", "."))
     shape = str(rng.choice(["rows", "rows", "long", "wide", "one zone"]))
     if shape == "one zone":
         zones = zones[:1]
@@ -102,8 +102,8 @@ def _numbers(rng: np.random.Generator) -> tuple[Any, dict[str, Any]]:
     return write, stated
 
 
-def _times(rng: np.random.Generator, time_zone: str, step_min: int) -> tuple[Any, dict[str, Any]]:
-    kind = str(rng.choice(["iso", "offset", "hours", "pattern", "epoch_s", "epoch_ms", "excel", "interval"]))
+def _times(rng: np.random.Generator, time_zone: str, step_min: int, decimal: str) -> tuple[Any, dict[str, Any]]:
+    kind = str(rng.choice(["iso", "offset", "hours", "named", "pattern", "epoch_s", "epoch_ms", "excel", "interval"]))
     zone = ZoneInfo(time_zone)
     # Excel's days and half-hour centres cannot tell the two autumn hours apart at any precision: those stay in UTC.
     place = (
@@ -122,6 +122,9 @@ def _times(rng: np.random.Generator, time_zone: str, step_min: int) -> tuple[Any
         return lambda slot: local(slot).strftime("%Y-%m-%d %H:%M:%S"), timed
     if kind == "offset":
         return lambda slot: local(slot).isoformat(), timed
+    if kind == "named":
+        timed["zone"] = time_zone
+        return lambda slot: local(slot).strftime("%Y-%m-%d %H:%M %Z"), timed
     if kind == "hours":
         whole = ZoneInfo("Europe/Berlin")
         return lambda slot: slot.astimezone(whole).strftime("%Y-%m-%d %H:%M:%S%z")[:-2], timed
@@ -137,7 +140,7 @@ def _times(rng: np.random.Generator, time_zone: str, step_min: int) -> tuple[Any
     if kind == "excel":
         timed["format"] = "excel"
         origin = datetime(1899, 12, 30, tzinfo=UTC)
-        return lambda slot: f"{(slot - origin) / timedelta(days=1):.9f}", timed
+        return lambda slot: f"{(slot - origin) / timedelta(days=1):.9f}".replace(".", decimal), timed
     timed["format"] = kind
     factor = 1 if kind == "epoch_s" else 1000
     return lambda slot: str(round((slot + shift).timestamp() * factor)), timed
@@ -174,6 +177,8 @@ def _shaped(
 
 
 def _decorated(rng: np.random.Generator, table: pd.DataFrame, shape: str) -> pd.DataFrame:
+    if rng.random() < 0.2 and "Gebiet" in table:
+        table = table.sort_values("Gebiet", kind="stable", ignore_index=True)  # one zone after the other
     if rng.random() < 0.3:
         table = table.assign(Bemerkung="gut; siehe Anlage")
     if rng.random() < 0.3 and shape != "long":

@@ -19,7 +19,7 @@ CET_FIXED = "Etc/GMT-1"
 """Local German time with 24 rows on every day counts as UTC+1 all year: no hour is lost or doubled. In summer the UTC
 stamps are one hour late; the zone that reads them keeps its calendar in the same fixed offset."""
 
-_STRAY = re.compile(r"|index|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
+_STRAY = re.compile(r"|index|Unnamed: \d+(\.\d+)?(_level_\d+)?|__index_level_\d+__|level_\d+")
 _ISO = TimeColumn()
 _LISTED = 12
 _WORDS = {LOAD: "load", SOLAR: "solar power", WIND: "wind power", PRICE: "price"}
@@ -133,7 +133,8 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
     if column is None and time == _ISO:
         column = header.first([CET_COLUMN])
         if column is not None:
-            return TimeReader(TimeColumn(column=(CET_COLUMN,), zone=CET_FIXED), header.path, column)
+            time = TimeColumn(column=(CET_COLUMN,), zone=CET_FIXED)
+            return TimeReader(time, header.path, column, numbers=mapping.numbers)
     if column is None and time.column == _ISO.column:
         # A frame whose index had no name: pandas writes it as the first column of a CSV, the last one of a Parquet.
         column = header.first([name for name in header.names if name and _STRAY.fullmatch(name)][-1:])
@@ -153,7 +154,9 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
     stated = zone_of_name(column)
     if stated is not None and "zone" not in time.model_fields_set:
         time = time.model_copy(update={"zone": stated})
-    return TimeReader(time, header.path, column, columns["period"], columns["clock"], columns["clock_part"])
+    return TimeReader(
+        time, header.path, column, columns["period"], columns["clock"], columns["clock_part"], mapping.numbers
+    )
 
 
 def _zone_of_header(header: Header, mapping: Mapping) -> str | None:

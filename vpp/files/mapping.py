@@ -25,7 +25,7 @@ from pydantic import (
 
 from vpp.domain import Step
 from vpp.errors import ConfigError, did_you_mean
-from vpp.files.availability import channel_of
+from vpp.files.availability import ZONE_COLUMN, channel_of
 from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import STYLES
 from vpp.files.units import UNITS, unit_of_channel, units_like
@@ -243,6 +243,13 @@ class Mapping(_Strict):
         """Columns besides that of the time that tell rows apart."""
         time = self.time
         return tuple(name for name in (self.zone_column, time.period, time.clock, time.clock_part) if name)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Names of all columns that tell rows apart, in lower case."""
+        has_zone = self.zone is not None or self.zone_column is not None
+        names = (*self.time.column, *self.key_columns, *(() if has_zone else (ZONE_COLUMN,)))
+        return frozenset(name.casefold() for name in names)
 
     def is_signed(self, header: tuple[str, ...], file_name: str) -> bool:
         """Return whether a file bears a sign of this mapping."""

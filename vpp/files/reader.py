@@ -1,7 +1,8 @@
 """Reads data files of canonical shape (and others through a mapping): CSV, CSV.gz, Parquet, chunk by chunk.
 
 Canonical shape: one header line; ``timestamp`` (UTC start of the interval), ``zone``, then power in MW, ``price`` per
-MWh and so on; sorted by timestamp; an empty field is missing. A file is never loaded whole, one in long form excepted.
+MWh and so on; sorted by timestamp, or one zone after the other; an empty field is missing. Only a file in long form, or
+with one zone after the other, is loaded whole.
 The way of a cell: decode, table, columns, times and numbers (``Layout.apply``), slots (``SlotMaker``).
 """
 
@@ -61,6 +62,7 @@ class FileInfo:
         ignored: Columns that are not read, with the reason.
         assets: Assets with readings.
         cumulative: Channels of power whose values are those of a cumulative meter.
+        is_by_zone: Zones stand one after the other, each in order of time.
     """
 
     zones: tuple[str, ...]
@@ -75,6 +77,7 @@ class FileInfo:
     ignored: dict[str, str] = field(default_factory=dict)
     assets: tuple[str, ...] = ()
     cumulative: tuple[str, ...] = ()
+    is_by_zone: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -127,7 +130,19 @@ class OpenedFile:
         rows = len(self.table.content.rows) if self.table.content is not None else chunk_rows
         for raw in self.table.chunks(self.layout.columns, self.layout.text_columns, max(rows, 1)):
             chunk = self.layout.apply(raw)
-            yield chunk.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if is_in_memory else chunk
+            yield _by_time(chunk) if is_in_memory else chunk
+
+    def chunks_by_time(self, chunk_rows: int, info: FileInfo) -> Iterator[pd.DataFrame]:
+        """Yield the rows as ``chunks``, those of all zones in one order of time.
+
+        Args:
+            chunk_rows: Rows read at a time, where zones do not stand one after the other.
+            info: What ``inspect_file`` returned.
+        """
+        if info.is_by_zone:
+            yield _by_time(pd.concat(list(self.chunks(chunk_rows)), ignore_index=True))
+        else:
+            yield from self.chunks(chunk_rows)
 
     @property
     def place(self) -> float:
@@ -153,8 +168,7 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
         if chosen is not None:
             table = open_table(Path(path), chosen)
     if chosen is not None and chosen.long is not None:
-        keys = [name for name in (*chosen.time.column, *chosen.key_columns) if name in table.header]
-        table = melt(table, keys)
+        table = melt(table, [name for name in table.header if name.casefold() in chosen.keys])
     layout = _resolved(table, chosen)
     if chosen is not None and chosen in shipped_mappings().values():
         layout.warnings = () if mapping is not None else doubts(chosen, table.header, table.path.name)
@@ -180,7 +194,8 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         mapping: Mapping, its file, or the name of a shipped one; None: canonical, or a shipped mapping that fits.
 
     Raises:
-        DataError: It cannot be read: missing columns, a bad time or number, unsorted or duplicate rows, mixed steps.
+        DataError: It cannot be read: missing columns, a bad time or number, unsorted or duplicate rows of a zone, mixed
+            steps.
         ConfigError: The mapping cannot be read.
     """
     opened = open_file(path, mapping)
@@ -194,7 +209,7 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         layout.grouped.refuse(opened.table)
     if not spacing.zones:
         raise DataError(f"{path} holds no rows", hint="give a file with a header line and at least two rows")
-    steps = spacing.steps(stated.step_min)
+    steps = spacing.steps(stated.step_min, layout.time.part_hour_min)
     check.refuse_scales(str(path), layout)
     repeat = {channel_of(channel) for channel in stated.repeat_min}
     for channel in repeat - set(layout.targets):
@@ -223,6 +238,7 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
         cumulative=tuple(check.cumulative()),
+        is_by_zone=spacing.is_by_zone,
     )
 
 
@@ -309,7 +325,7 @@ def iter_chunks(
     low = None if start is None else np.datetime64(_naive(start), "ns")
     high = None if end is None else np.datetime64(_naive(end), "ns")
     order = Spacing(str(path))
-    for rows in opened.chunks(chunk_rows):
+    for rows in opened.chunks_by_time(chunk_rows, info):
         order.add(rows["stamp"].to_numpy(), rows["zone"].to_numpy())
         chunk = maker.add(rows)
         yield from _within(chunk, low, high)
@@ -323,6 +339,10 @@ def iter_chunks(
 def utc(stamp: Any) -> datetime:
     """Return a numpy time as an aware UTC datetime."""
     return pd.Timestamp(stamp).to_pydatetime().replace(tzinfo=UTC)
+
+
+def _by_time(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["stamp", "zone"], kind="stable", ignore_index=True)
 
 
 def _within(chunk: pd.DataFrame, low: Any, high: Any) -> Iterator[pd.DataFrame]:

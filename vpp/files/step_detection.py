@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,17 +60,23 @@ class ZoneRows:
 
 
 class Spacing:
-    """Takes the rows of a file in order and refuses unsorted and duplicate ones.
+    """Takes the rows of a file in order and refuses those of a zone that are unsorted or come twice.
 
     Args:
         path: The file, for errors.
         place: Which place of its interval a stamp names (0 start, 0.5 centre, 1 end).
+
+    Attributes:
+        zones: What was seen of each zone.
+        is_by_zone: Zones stand one after the other: the rows of the whole file are not in order of time.
     """
 
     def __init__(self, path: str, place: float = 0.0) -> None:
         self.zones: dict[str, ZoneRows] = {}
+        self.is_by_zone = False
         self._path = path
         self._place = place
+        self._part_hour_min = 0
         self._last: Any = None
 
     def add(self, stamps: Any, zones: Any) -> None:
@@ -80,18 +87,12 @@ class Spacing:
             zones: Zone names, as many.
 
         Raises:
-            DataError: A row is earlier than the previous one, or (timestamp, zone) is repeated.
+            DataError: A row is earlier than the previous one of its zone, or (timestamp, zone) is repeated.
         """
         if not len(stamps):
             return
         order = stamps if self._last is None else np.concatenate(([self._last], stamps))
-        back = np.flatnonzero(np.diff(order) < np.timedelta64(0, "ns"))
-        if len(back):
-            at = int(back[0])
-            raise DataError(
-                f"{self._path} is not sorted by time: {_text(order[at + 1])} comes after {_text(order[at])}",
-                hint=f"sort the rows by timestamp, then zone{_clock_hint(order[at] - order[at + 1])}",
-            )
+        self.is_by_zone |= bool(np.any(np.diff(order) < np.timedelta64(0, "ns")))
         self._last = stamps[-1]
         for zone in dict.fromkeys(zones):
             self._add_zone(str(zone), stamps[zones == zone])
@@ -105,6 +106,14 @@ class Spacing:
         else:
             order = np.concatenate(([zone_rows.last], stamps))
         between = np.diff(order)
+        back = np.flatnonzero(between < np.timedelta64(0, "ns"))
+        if len(back):
+            at = int(back[0])
+            raise DataError(
+                f"{self._path} is not sorted by time: {_text(order[at + 1])} comes after {_text(order[at])} "
+                f"in zone {zone}",
+                hint=f"sort the rows by timestamp, then zone{_clock_hint(order[at] - order[at + 1])}",
+            )
         twice = np.flatnonzero(between == np.timedelta64(0, "ns"))
         if len(twice):
             raise DataError(
@@ -138,15 +147,17 @@ class Spacing:
             zone_rows.longest[gap] = max(zone_rows.longest.get(gap, 0), total)
             zone_rows.run = (gap, total)
 
-    def steps(self, stated_min: int | None = None) -> dict[str, ZoneStep]:
+    def steps(self, stated_min: int | None = None, part_hour_min: int = 0) -> dict[str, ZoneStep]:
         """Return the rules by which rows become slots, by zone.
 
         Args:
             stated_min: Slot length by the mapping; rows then need no regular spacing.
+            part_hour_min: Minutes that the file's clock is off the hours of UTC.
 
         Raises:
             DataError: The rows have no regular step, stand for more than a slot, or do not begin at slot starts.
         """
+        self._part_hour_min = part_hour_min
         several = {zone: rows for zone, rows in self.zones.items() if rows.rows > 1}
         if not several and stated_min is None:
             raise DataError(f"{self._path} has fewer than two rows per zone", hint="a single row has no step")
@@ -154,9 +165,10 @@ class Spacing:
         for zone, rows in several.items():
             step = self._own_step(zone, rows) if stated_min is None else stated_min
             if stated_min is not None:
-                wrong = _too_long(rows, stated_min) or self._off_grid(rows, stated_min)
-                if wrong:
-                    raise DataError(f"{self._path}: zone {zone} {wrong}", hint=self._hint(rows))
+                too_long = _too_long(rows, stated_min)
+                if too_long:
+                    raise DataError(f"{self._path}: zone {zone} {too_long}", hint=self._hint(rows))
+                self._check_grid(zone, rows, stated_min, exact=part_hour_min > 0)
             steps[zone] = ZoneStep(step, rows.regular_s())
         least = stated_min or min(step.step_min for step in steps.values())
         return {zone: steps.get(zone, ZoneStep(least, ())) for zone in self.zones}
@@ -177,10 +189,21 @@ class Spacing:
                 hint=self._hint(rows),
             )
         minutes = Step(step // 60).minutes
-        wrong = self._off_grid(rows, minutes, exact=True)
-        if wrong:
-            raise DataError(f"{self._path}: zone {zone} {wrong}", hint=self._hint(rows))
+        self._check_grid(zone, rows, minutes, exact=True)
         return minutes
+
+    def _check_grid(self, zone: str, rows: ZoneRows, step_min: int, *, exact: bool) -> None:
+        wrong = self._off_grid(rows, step_min, exact=exact)
+        if not wrong:
+            return
+        hint = self._hint(rows)
+        if self._part_hour_min:
+            finer_min = math.gcd(step_min, self._part_hour_min)
+            hint = (
+                f"its clock is {self._part_hour_min} min off the hours of UTC: write each row {step_min // finer_min} "
+                f"times, {finer_min} min apart (an energy in as many parts)"
+            )
+        raise DataError(f"{self._path}: zone {zone} {wrong}", hint=hint)
 
     def _off_grid(self, rows: ZoneRows, step_min: int, *, exact: bool = False) -> str | None:
         """Return the error text if rows that cover whole slots do not begin at slot starts."""

@@ -36,6 +36,8 @@ _HEADER_HINT = "put a line with the names of the columns in front, such as times
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 _DAY_OF_ROWS = re.compile(r"\b\d{1,2}/\d{1,2}/\d{4}$")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+"""Excel's own line in front of a header."""
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 _MAX_QUANTITIES = 1000
 
@@ -200,9 +202,7 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
         with open_text(path, stated.encoding) as handle:
             if stated.tables:
                 return _records(path, handle, stated)
-            for _ in range(stated.skip_rows):
-                handle.readline()
-            line = _record(handle)
+            line, stated = _header(handle, stated)
     except UnicodeError as error:
         raise wrong_encoding(path, stated.encoding) from error
     except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -254,9 +254,35 @@ def header_line(table: SourceTable) -> int | None:
     return None
 
 
+def lines_before_header(table: SourceTable) -> int:
+    """Return how many lines stand before the first of three that have the same number of fields, 0 where none does."""
+    if table.content is not None or table.is_typed:
+        return 0
+    with open_text(table.path, table.mapping.encoding) as handle:
+        lines = [line for line, _ in zip(handle, range(_HEADER_WITHIN), strict=False)]
+    for line_no in range(table.mapping.skip_rows, len(lines) - 2):
+        for separator in SEPARATORS:
+            widths = {len(_fields(line, separator)) for line in lines[line_no : line_no + 3]}
+            if len(widths) == 1 and widths != {1}:
+                return line_no
+    return 0
+
+
 def clean(names: Iterable[object]) -> tuple[str, ...]:
     """Return column names without blanks and marks at their ends."""
     return tuple(str(name).replace("\u00a0", " ").strip().lstrip("\ufeff").strip() for name in names)
+
+
+def _header(handle: TextIO, mapping: Mapping) -> tuple[str, Mapping]:
+    """Return the header line, and the mapping with what a line of Excel's in front of it states."""
+    for _ in range(mapping.skip_rows):
+        handle.readline()
+    line = _record(handle)
+    mark = _SEPARATOR_LINE.fullmatch(line.rstrip("\r\n"))
+    if mark is None:
+        return line, mapping
+    form = {"skip_rows": mapping.skip_rows + 1, "separator": mapping.separator or mark[1]}
+    return _record(handle), mapping.model_copy(update=form)
 
 
 def _record(handle: TextIO) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError
+from vpp.files.numbers import NumberStyle, read_numbers
 
 EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1000, "epoch_ns": 1}
 """Format to nanoseconds per unit."""
@@ -20,7 +23,9 @@ STYLES = ("iso", *EPOCHS, EXCEL)
 _OFFSET = re.compile(r"(?:[Zz]|\d[+-]\d\d(?::?\d\d)?)$")
 _TIMED = re.compile(r"[T ]\d\d(?::?\d\d)?")
 _NAMED_OFFSETS = {"UTC": 0, "GMT": 0, "BST": 60, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180}
-_NAMED = rf"\s*\(?({'|'.join(_NAMED_OFFSETS)})\)?$"
+_NO_NAMES: Mapping[str, int] = {}
+_PLAIN_NUMBERS = NumberStyle()
+_WITH_OFFSET = ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S")
 _PATTERNS = (
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y %H:%M:%S",
@@ -61,20 +66,40 @@ _PATTERNS = (
     "%d.%m.%Y",
     "%d/%m/%Y",
     "%m/%d/%Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+    *(pattern + offset for pattern in _WITH_OFFSET for offset in ("%z", " %z")),
 )
 _COMPACT = {"%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 """Pattern without marks to its number of digits."""
 _ISO_PATTERNS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _HINT_ROWS = 2000
+_MOST = 0.5
 _CLOCKS = r"(\d\d?):(\d\d)(?::00)?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::00)?$"
 _APART = r"(\d\d:\d\d(?:[.,]\d+)?)\s*(?:UTC|GMT|\s)([+-]\d\d(?::?\d\d)?|Z)$"
 """An offset after a space or a name: ``00:00 +01:00``, ``00:00 UTC+01``."""
+_ENDING = r"\s([A-Za-z/_]{2,})$"
 _NOON = re.compile(r"\b([AP])\.?M\b\.?", re.IGNORECASE)
 
 
-def iso_times(text: pd.Series[Any]) -> pd.Series[Any]:
-    """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT where a cell is none."""
-    text, minutes = _without_names(first_ends(_plain(text)))
+def names_of_zone(zone: str) -> dict[str, int]:
+    """Return the short names of a time zone's clock with their offsets in minutes.
+
+    >>> names_of_zone("America/Chicago")
+    {'CST': -360, 'CDT': -300}
+    """
+    noons = [datetime(2024, month, 1, 12, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+    offsets = {str(noon.tzname()): noon.utcoffset() for noon in noons}
+    return {name: int(offset.total_seconds() // 60) for name, offset in offsets.items() if offset and name.isalpha()}
+
+
+def iso_times(text: pd.Series[Any], names: Mapping[str, int] = _NO_NAMES) -> pd.Series[Any]:
+    """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT where a cell is none.
+
+    Args:
+        text: Cells.
+        names: Names of time zones that stand for offsets (minutes), besides those of Europe.
+    """
+    text, minutes = _without_names(first_ends(_plain(text)), names)
     text = text.str.replace(r"(:\d\d(?:\.\d+)?|T\d\d)([+-]\d\d)$", r"\1\2:00", regex=True)
     late = text.str.contains(r"[T ]24:?00", regex=True)
     if late.any():
@@ -86,11 +111,18 @@ def iso_times(text: pd.Series[Any]) -> pd.Series[Any]:
     return _earlier(parsed, minutes)
 
 
-def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
-    """Return times of a strptime pattern as naive ones; a pattern of two ends gives the first."""
+def pattern_times(text: pd.Series[Any], pattern: str, names: Mapping[str, int] = _NO_NAMES) -> pd.Series[Any]:
+    """Return times of a strptime pattern as naive ones; a pattern of two ends gives the first.
+
+    Args:
+        text: Cells.
+        pattern: Pattern of strptime.
+        names: As ``iso_times``; a name that the pattern itself ends with says nothing.
+    """
     head, mark = first_of_two(pattern)
     text = first_ends(text) if mark is None else text.str.split(mark, n=1, regex=False).str[0].str.strip()
-    text, minutes = _without_names(text.str.replace(_NOON, lambda match: f"{match[1]}M", regex=True))
+    names = {name: offset for name, offset in names.items() if not head.endswith(name)}
+    text, minutes = _without_names(text.str.replace(_NOON, lambda match: f"{match[1]}M", regex=True), names)
     late = text.str.contains(r"\b24:00", regex=True)
     if late.any():
         text = text.str.replace(r"\b24:00", "00:00", regex=True)
@@ -105,9 +137,15 @@ def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
     return _earlier(parsed, minutes)
 
 
-def epoch_times(column: pd.Series[Any], style: str) -> pd.Series[Any]:
-    """Return seconds, milliseconds, micro- or nanoseconds since 1970 as naive UTC times."""
-    numbers = pd.to_numeric(column, errors="coerce")
+def epoch_times(column: pd.Series[Any], style: str, written: NumberStyle = _PLAIN_NUMBERS) -> pd.Series[Any]:
+    """Return seconds, milliseconds, micro- or nanoseconds since 1970 as naive UTC times.
+
+    Args:
+        column: Numbers, or their text.
+        style: Key of ``EPOCHS``.
+        written: How the file writes numbers.
+    """
+    numbers = _numbers(column, written)
     whole_seconds = np.floor(numbers / (1_000_000_000 // EPOCHS[style]))
     rest_ns = (numbers - whole_seconds * (1_000_000_000 // EPOCHS[style])) * EPOCHS[style]
     times: pd.Series[Any] = pd.to_datetime(whole_seconds, unit="s", errors="coerce")
@@ -162,18 +200,25 @@ def _clocks(minutes: pd.Series[Any]) -> pd.Series[Any]:
     return (minutes // 60).astype(str).str.zfill(2) + ":" + (minutes % 60).astype(str).str.zfill(2)
 
 
-def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return Excel's days since 1899-12-30 as naive times, to the second."""
-    numbers = pd.to_numeric(column, errors="coerce")
+def excel_times(column: pd.Series[Any], written: NumberStyle = _PLAIN_NUMBERS) -> pd.Series[Any]:
+    """Return Excel's days since 1899-12-30 as naive times, to the second; ``written`` as ``epoch_times``."""
+    numbers = _numbers(column, written)
     return pd.to_datetime(numbers, unit="D", origin="1899-12-30", errors="coerce").dt.round("s")
 
 
-def aware_mask(text: pd.Series[Any], formats: Sequence[str]) -> Any:
-    """Return a mask of the cells with an offset, the name of a time zone, or a format that reads one."""
+def aware_mask(text: pd.Series[Any], formats: Sequence[str], names: Mapping[str, int] = _NO_NAMES) -> Any:
+    """Return a mask of the cells with an offset, the name of one, or a format that reads one.
+
+    Args:
+        text: Cells.
+        formats: Formats that they may have.
+        names: As ``iso_times``.
+    """
     if any("%z" in pattern for pattern in formats):
         return np.ones(len(text), dtype=bool)
     ends = first_ends(_plain(text))
-    bare, _ = _without_names(ends)
+    names = {name: offset for name, offset in names.items() if not any(f.endswith(name) for f in formats)}
+    bare, _ = _without_names(ends, names)
     return _has_offset(bare) | (bare != ends.str.strip()).to_numpy()
 
 
@@ -214,32 +259,44 @@ def time_hint(text: pd.Series[Any], formats: Sequence[str]) -> str:
         return "give every row a time, or remove it"
     fits = [name for name in fitting_formats(filled) if name not in formats]
     if fits:
-        return f"state how times are written in a mapping file: time: {{format: {_listed(fits)}}}"
-    word = _ending(filled)
-    fits = [] if word is None else _fitting(filled.str.removesuffix(word), (*_ISO_PATTERNS, *_PATTERNS))
-    if fits:
-        stated = f'{{format: "{fits[0]}{word}", zone: ...}}'
+        commas = 'decimal: "," and ' if _has_decimal_commas(filled) else ""
+        return f"state how times are written in a mapping file: {commas}time: {{format: {_listed(fits)}}}"
+    if any(times_like(filled, name).notna().mean() > _MOST for name in formats):
+        return "correct the cell, or remove the row if it is no data (a total, a note)"
+    words = _endings(filled)
+    fits = _fitting(filled.str.replace(_ENDING, "", regex=True), (*_ISO_PATTERNS, *_PATTERNS)) if words else []
+    if len(words) == 1 and fits:
+        stated = f'{{format: "{fits[0]} {words[0]}", zone: ...}}'
         return f"state in a mapping file how times are written, and their time zone: time: {stated}"
+    if fits:
+        stated = f'{{format: "{fits[0]}", zone: ...}}'
+        return f"state in a mapping file the time zone that has the names {' and '.join(words)}: time: {stated}"
     return "write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)"
 
 
 def fitting_formats(text: pd.Series[Any]) -> list[str]:
     """Return the formats that read every cell as a time of 1980 to 2100: those in rising order, if there are some."""
+    if _has_decimal_commas(text):
+        text = text.str.replace(",", ".", regex=False)
     lengths = text.iloc[:_HINT_ROWS].str.strip().str.extract(r"^(\d+)$", expand=False).str.len()
     compact = [pattern for pattern, length in _COMPACT.items() if (lengths == length).all()]
     return _fitting(text, ("iso", EXCEL, *EPOCHS, *compact, *_PATTERNS))
+
+
+def times_like(cells: pd.Series[Any], style: str) -> pd.Series[Any]:
+    """Return the times of cells as naive ones by one format: ``iso``, ``excel``, an epoch, or a pattern."""
+    if style == "iso":
+        return iso_times(cells)
+    if style == EXCEL:
+        return excel_times(cells)
+    return epoch_times(cells, style) if style in EPOCHS else pattern_times(cells, style)
 
 
 def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     cells = text.iloc[:_HINT_ROWS]
     fits, rising = [], []
     for name in formats:
-        if name == "iso":
-            parsed = iso_times(cells)
-        elif name == EXCEL:
-            parsed = excel_times(cells)
-        else:
-            parsed = epoch_times(cells, name) if name in EPOCHS else pattern_times(cells, name)
+        parsed = times_like(cells, name)
         if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all():
             fits.append(name)
             if parsed.is_monotonic_increasing:
@@ -247,10 +304,20 @@ def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     return rising or fits
 
 
-def _ending(text: pd.Series[Any]) -> str | None:
-    """Return the word that all cells end with (the name of a time zone), None if there is none."""
-    words = text.str.extract(r"(\s[A-Za-z/_]{2,})$", expand=False).unique()
-    return str(words[0]) if len(words) == 1 and isinstance(words[0], str) else None
+def _endings(text: pd.Series[Any]) -> list[str]:
+    """Return the words that all cells end with (names of a time zone); none if a cell has none."""
+    words = text.str.extract(_ENDING, expand=False)
+    return [] if words.isna().any() else sorted(words.unique())
+
+
+def _has_decimal_commas(text: pd.Series[Any]) -> bool:
+    return bool(text.str.fullmatch(r"\s*\d{5,}(?:,\d*)?\s*").all() and text.str.contains(",").any())
+
+
+def _numbers(column: pd.Series[Any], written: NumberStyle) -> pd.Series[Any]:
+    if pd.api.types.is_numeric_dtype(column) or column.astype("str").str.fullmatch(r"\s*\d+\s*").all():
+        return pd.to_numeric(column, errors="coerce")  # exact, also for nanoseconds
+    return pd.Series(read_numbers(column.astype("str"), written).values, index=column.index)
 
 
 def _plain(text: pd.Series[Any]) -> pd.Series[Any]:
@@ -292,13 +359,15 @@ def _iso(text: pd.Series[Any], *, utc: bool) -> pd.Series[Any]:
         return pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]")
 
 
-def _without_names(text: pd.Series[Any]) -> tuple[pd.Series[Any], Any]:
+def _without_names(text: pd.Series[Any], names: Mapping[str, int]) -> tuple[pd.Series[Any], Any]:
     """Return cells without a time zone's name at their end, and its offset in minutes."""
-    zone_names = text.str.extract(_NAMED, expand=False)
+    offsets = {**_NAMED_OFFSETS, **names}
+    named = rf"\s*\(?({'|'.join(offsets)})\)?$"
+    zone_names = text.str.extract(named, expand=False)
     if zone_names.isna().all():
         return text, np.zeros(len(text), dtype=np.int64)
-    minutes = zone_names.map(_NAMED_OFFSETS).fillna(0).to_numpy(dtype=np.int64)
-    return text.str.replace(_NAMED, "", regex=True), minutes
+    minutes = zone_names.map(offsets).fillna(0).to_numpy(dtype=np.int64)
+    return text.str.replace(named, "", regex=True), minutes
 
 
 def _earlier(times: pd.Series[Any], minutes: Any) -> pd.Series[Any]:

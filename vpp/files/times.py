@@ -16,6 +16,7 @@ import pandas as pd
 
 from vpp.errors import DataError
 from vpp.files.mapping import TimeColumn
+from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import (
     EPOCHS,
     EXCEL,
@@ -25,6 +26,7 @@ from vpp.files.time_text import (
     epoch_times,
     excel_times,
     iso_times,
+    names_of_zone,
     pattern_times,
 )
 from vpp.files.time_text import time_hint as hint_for
@@ -51,6 +53,8 @@ class TimeReader:
         period: Column of settlement periods, or None.
         clock: Column of the time of day, or None.
         clock_part: Column of the parts of the hour, or None.
+        numbers: How the file writes numbers.
+        part_hour_min: Minutes that its clock is off the hours of UTC: 30 in India, 45 in Nepal, 0 in Europe.
     """
 
     time: TimeColumn
@@ -59,6 +63,8 @@ class TimeReader:
     period: str | None = None
     clock: str | None = None
     clock_part: str | None = None
+    numbers: NumberStyle = field(default_factory=NumberStyle)
+    part_hour_min: int = 0
     _last_utc: dict[str, pd.Timestamp] = field(default_factory=dict)
     _kinds: dict[bool, tuple[int, str]] = field(default_factory=dict)
 
@@ -88,9 +94,12 @@ class TimeReader:
         if self.period is not None:
             return self._settlement(parsed, raw[self.period], empty, rows)
         if aware.all() and len(aware):
-            keep = np.ones(len(parsed), dtype=bool)
-            return Instants(self._checked(parsed, text, rows), keep)
-        utc, keep = self._localize(parsed, zones, empty, rows)
+            utc, keep = parsed, np.ones(len(parsed), dtype=bool)
+        else:
+            utc, keep = self._localize(parsed, zones, empty, rows)
+        clock = re.search(r"\d{1,2}:(\d\d)", str(text.iloc[0])) if len(text) else None
+        if clock is not None:
+            self.part_hour_min = int(int(clock[1]) - self.time.wall_shift_min - utc.dt.minute.iloc[0]) % 60
         return Instants(self._checked(utc, text, rows), keep)
 
     def _text(self, raw: pd.DataFrame) -> pd.Series[Any]:
@@ -115,26 +124,27 @@ class TimeReader:
             return text, np.zeros(len(text), dtype=bool)
         style = self.time.format[0]
         if style in EPOCHS:
-            return epoch_times(text, style), np.ones(len(text), dtype=bool)
+            return epoch_times(text, style, self.numbers), np.ones(len(text), dtype=bool)
         if style == EXCEL:
-            return excel_times(text), np.zeros(len(text), dtype=bool)
+            return excel_times(text, self.numbers), np.zeros(len(text), dtype=bool)
         text = text.astype(str)
+        names = {} if self.time.zone == "UTC" else names_of_zone(self.time.zone)
         if self.time.zone != "UTC":
             # A summer-time mark adds no information to local time and row order.
             text = text.str.replace(r"\s+DST$", "", regex=True)
         best: pd.Series[Any] | None = None
         for pattern in self.time.format:
-            times = iso_times(text) if pattern == "iso" else pattern_times(text, pattern)
+            times = iso_times(text, names) if pattern == "iso" else pattern_times(text, pattern, names)
             if best is None or times.notna().sum() > best.notna().sum():
                 best = times
             if times.notna().all():
                 break
         assert best is not None
-        return best, aware_mask(text, self.time.format)
+        return best, aware_mask(text, self.time.format, names)
 
     def _refuse(self, text: pd.Series[Any], row: int, rows: Any) -> None:
         value = text.iloc[row]
-        fault = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{value!r} is not a time"
+        fault = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{str(value)!r} is not a time"
         raise DataError(f"{self.path}, row {rows[row]}: {self.column} {fault}", hint=hint_for(text, self.time.format))
 
     def _one_kind(self, text: pd.Series[Any], aware: Any, rows: Any) -> None:
@@ -191,7 +201,8 @@ class TimeReader:
             row = int(np.argmax(lost & ~empty))
             raise DataError(
                 f"{self.path}, row {rows[row]}: {naive.iloc[row]} does not exist in {self.time.zone}",
-                hint="if every day of the file has 24 hours, give time.zone a fixed offset such as Etc/GMT-1 (UTC+1)",
+                hint="leave the values of this row empty if it is a placeholder; if every day has 24 hours, "
+                "give time.zone a fixed offset such as Etc/GMT-1 (UTC+1)",
             )
         twice = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna().to_numpy() & ~lost
         if lost.any():

@@ -56,6 +56,26 @@ def test_a_range_is_half_open(tmp_path):
     assert [stamp.hour for stamp in frame.index] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("chunk_rows", [2, 100_000])
+def test_zones_one_after_the_other_are_read_in_order_of_time(tmp_path, chunk_rows):
+    hours = [f"2024-01-01T{hour:02}:00:00Z" for hour in range(5)]
+    of_b = "".join(rows(*hours[:4], zone="B").splitlines(keepends=True)[1:])
+    path = write(tmp_path, rows(*hours[1:]) + of_b)
+    info = inspect_file(path)
+    assert (info.rows, info.first, info.spans["B"].last) == (8, utc("2024-01-01T00:00"), utc("2024-01-01T03:00"))
+    slots = pd.concat(iter_chunks(path, info=info, chunk_rows=chunk_rows), ignore_index=True)
+    expected = [(0, "B"), *((hour, zone) for hour in (1, 2, 3) for zone in "AB"), (4, "A")]
+    assert list(zip(slots["slot"].dt.hour, slots["zone"], strict=True)) == expected
+    assert read_frame(path, "B", info=info)["load_mw"].tolist() == [100.0] * 4
+
+
+def test_a_zone_that_is_not_in_order_is_refused_where_zones_stand_one_after_the_other(tmp_path):
+    text = rows("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z")
+    wrong = "2024-01-01T01:00:00Z,B,1,,,\n2024-01-01T00:00:00Z,B,1,,,\n"
+    with pytest.raises(DataError, match="00:00:00Z comes after 2024-01-01T01:00:00Z in zone B"):
+        inspect_file(write(tmp_path, text + wrong))
+
+
 def test_gzip_and_parquet_give_the_same_rows(tmp_path):
     text = rows(*[f"2024-01-01T{hour:02}:00:00Z" for hour in range(5)])
     plain = write(tmp_path, text)

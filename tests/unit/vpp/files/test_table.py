@@ -55,6 +55,9 @@ def test_parquet_is_read_by_column_whatever_pandas_wrote(tmp_path, name):
         lambda path: FRAME.to_csv(path, index=False, encoding="utf-16"),
         lambda path: FRAME.to_csv(path, index=False, encoding="utf-8-sig", sep="\t"),
         lambda path: FRAME.assign(note="x").to_csv(path, index=False, header=[*FRAME.columns, "zone 2"]),
+        lambda path: path.write_text("sep=;\n" + FRAME.to_csv(index=False, sep=";"), encoding="utf-8-sig"),
+        lambda path: path.write_text('"sep=\t"\n' + FRAME.to_csv(index=False, sep="\t"), encoding="utf-16"),
+        lambda path: FRAME.reset_index().to_csv(path, index_label="Unnamed: 0", header=["Unnamed: 0.1", *FRAME]),
     ],
     ids=[
         "index",
@@ -65,6 +68,9 @@ def test_parquet_is_read_by_column_whatever_pandas_wrote(tmp_path, name):
         "UTF-16",
         "BOM and tabs",
         "text",
+        "Excel's separator line",
+        "Excel's separator line, tabs",
+        "indexes saved again",
     ],
 )
 def test_a_csv_of_these_shapes_is_read_alike(tmp_path, written):
@@ -153,7 +159,7 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
         ),
         ("", "utf-8", "no header line", "header"),
         ("2024-01-01T00:00Z,A,18\n2024-01-01T01:00Z,A,19\n", "utf-8", "no header line, it begins", "in front"),
-        ("sep=;\ntimestamp;zone;load_mw\n", "utf-8", "no column timestamp", "skip_rows: 1"),
+        ("made by a tool\ntimestamp;zone;load_mw\n", "utf-8", "no column timestamp", "skip_rows: 1"),
         ("Site A\n\ntimestamp,zone,load_mw\n", "utf-8", "no column timestamp", "skip_rows: 2"),
         ("timestamp,zone,load_mw\nUTC,,MW\n" + ROWS, "utf-8", "row 2: load_mw 'MW'", "second header line"),
         ("timestamp,zone,load_mw\n" + ROWS + "timestamp,zone,load_mw\n", "utf-8", "row 26: load_mw", "the header"),
@@ -176,6 +182,15 @@ def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, expect
 def test_a_zone_named_na_is_a_zone(tmp_path):
     path = csv(tmp_path, "timestamp,zone,load_mw\n" + ROWS.replace("Süd", "NA"))
     assert inspect_file(path).zones == ("NA",)
+
+
+def test_a_long_file_keeps_its_zone_column(tmp_path):
+    path = tmp_path / "x.csv"
+    FRAME.rename(columns={"timestamp": "Time", "zone": "Zone"}).melt(["Time", "Zone"]).to_csv(path, index=False)
+    mapping = parse_mapping("time: {column: time}\nlong: {name: variable, value: value}", "m")
+    frame = read_frame(path, "ZZ", mapping=mapping)
+    assert frame["load_mw"].tolist() == FRAME["load_mw"].tolist()
+    assert frame["price_per_mwh"].tolist() == [50.0] * len(FRAME)
 
 
 def test_blank_lines_count_as_rows_and_hold_nothing(tmp_path):

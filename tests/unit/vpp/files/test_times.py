@@ -9,6 +9,7 @@ from vpp.files.reader import inspect_file, read_frame
 
 UTC_HOURS = pd.date_range("2024-03-30T23:00Z", periods=30, freq="h")
 BERLIN = UTC_HOURS.tz_convert("Europe/Berlin")
+EXCEL_DAY_0 = pd.Timestamp("1899-12-30", tz="UTC")
 
 
 def file(folder, stamps, header="timestamp,zone,load_mw\n", values=None):
@@ -43,8 +44,31 @@ FORMS = {
     "seconds": ([f"{int(s.timestamp())}" for s in UTC_HOURS], "time: {format: epoch_s}"),
     "milliseconds": ([f"{int(s.timestamp() * 1000)}" for s in UTC_HOURS], "time: {format: epoch_ms}"),
     "Excel": (
-        [f"{(s - pd.Timestamp('1899-12-30', tz='UTC')) / pd.Timedelta('1D'):.8f}" for s in UTC_HOURS],
+        [f"{(s - EXCEL_DAY_0) / pd.Timedelta('1D'):.8f}" for s in UTC_HOURS],
         "time: {format: excel}",
+    ),
+    "Excel with a decimal comma": (
+        [
+            f'"{(s - pd.Timestamp("1899-12-30", tz="UTC")) / pd.Timedelta("1D"):.8f}"'.replace(".", ",")
+            for s in UTC_HOURS
+        ],
+        'decimal: ","\ntime: {format: excel}',
+    ),
+    "seconds with a decimal comma": (
+        [f'"{int(s.timestamp())},0"' for s in UTC_HOURS],
+        'decimal: ","\ntime: {format: epoch_s}',
+    ),
+    "names of the stated zone": (
+        [f"{s:%Y-%m-%d %H:%M %Z}" for s in UTC_HOURS.tz_convert("America/Chicago")],
+        "time: {zone: America/Chicago}",
+    ),
+    "names of the stated zone behind a pattern": (
+        [f"{s:%m/%d/%Y %H:%M %Z}" for s in UTC_HOURS.tz_convert("Asia/Tokyo")],
+        'time: {format: "%m/%d/%Y %H:%M", zone: Asia/Tokyo}',
+    ),
+    "a mail header's": (
+        [f'"{s:%a, %d %b %Y %H:%M:%S %z}"' for s in BERLIN],
+        'time: {format: "%a, %d %b %Y %H:%M:%S %z"}',
     ),
     "microseconds": ([f"{int(s.timestamp())}000000" for s in UTC_HOURS], "time: {format: epoch_us}"),
     "nanoseconds": ([f"{int(s.timestamp())}000000000" for s in UTC_HOURS], "time: {format: epoch_ns}"),
@@ -101,6 +125,14 @@ def test_each_form_gives_the_same_slots(tmp_path, form):
         (["2024-122T00:00", "2024-122T01:00"], "", "is not a time", '"%Y-%jT%H:%M"'),
         (["5 January 2024 00:00", "5 January 2024 01:00"], "", "is not a time", '"%d %B %Y %H:%M"'),
         (["2024-01-05 00:00 AEST", "2024-01-05 01:00 AEST"], "", "is not a time", '"%Y-%m-%d %H:%M AEST", zone'),
+        (
+            ["2024-01-05 00:00 CST", "2024-07-05 01:00 CDT"],
+            "",
+            "is not a time",
+            'names CDT and CST: time: {format: "%Y-%m-%d %H:%M", zone: ...}',
+        ),
+        (FORMS["Excel with a decimal comma"][0], "", "row 2: timestamp", 'decimal: "," and time: {format: excel}'),
+        (FORMS["a mail header's"][0], "", "row 2: timestamp", '"%a, %d %b %Y %H:%M:%S %z"'),
         (["2024-10-27 02:30", "2024-10-27 02:00"], "", "not sorted by time", "state time.zone"),
         (["2024-10-27 02:00", "2024-10-27 02:00"], "", "comes twice", "state time.zone"),
         (["05.01.2024 00:00", "05.01.2024 01:00"], "", "is not a time", '"%d.%m.%Y %H:%M"'),
@@ -119,6 +151,32 @@ def test_what_cannot_be_read_is_refused_with_a_step_that_was_tried(tmp_path, sta
         inspect_file(file(tmp_path, stamps), parse_mapping(mapping, "m"))
     assert expected in str(caught.value)
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("zone", "freq", "mapping", "step"),
+    [
+        ("Asia/Kolkata", "1h", "", "2 times, 30 min apart"),
+        ("Asia/Kolkata", "1h", "step_min: 60", "2 times, 30 min apart"),
+        ("Asia/Kathmandu", "1h", "", "4 times, 15 min apart"),
+        ("Asia/Kathmandu", "1h", "step_min: 60", "4 times, 15 min apart"),
+        ("Asia/Kathmandu", "30min", "", "2 times, 15 min apart"),
+    ],
+)
+def test_hours_of_a_clock_that_is_no_whole_hours_off_utc_are_not_shifted(tmp_path, zone, freq, mapping, step):
+    stamps = pd.date_range("2024-03-01", periods=30, freq=freq, tz=zone)
+    for written in ([s.isoformat() for s in stamps], [f"{s:%Y-%m-%d %H:%M}" for s in stamps]):
+        stated = mapping if "+" in written[0] else f"{mapping}\ntime: {{zone: {zone}}}"
+        with pytest.raises(DataError, match="away from the starts of slots") as caught:
+            inspect_file(file(tmp_path, written), parse_mapping(stated, "m"))
+        assert step in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns"])
+def test_half_hours_of_such_a_clock_are_read(tmp_path, zone):
+    stamps = pd.date_range("2024-03-09 20:00", periods=48, freq="30min", tz=zone)
+    frame = read_frame(file(tmp_path, [s.isoformat() for s in stamps]), "ZZ")
+    assert list(frame.index) == list(stamps.tz_convert("UTC"))
 
 
 def test_a_placeholder_of_the_skipped_hour_is_dropped(tmp_path):

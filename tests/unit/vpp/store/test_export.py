@@ -135,11 +135,12 @@ def test_nothing_half_written_stays(store: Store, tmp_path: Path) -> None:
 
 def test_exported_telemetry_can_be_trained_on_again(store: Store, tmp_path: Path) -> None:
     row = (50.0, None, 5.0, 45.0, 30.0, None, "{}", "{}", 0)
-    store.write("telemetry", [("TOWN", slot(n), *row) for n in range(3)])
+    store.write("telemetry", [(zone, slot(n), *row) for zone in ("CITY", "TOWN") for n in range(3)])
     export(store, "telemetry", "csv", tmp_path / "history.csv")
     info = inspect_file(tmp_path / "history.csv")
     assert info.notes == ("read with the mapping stored_telemetry",)
-    assert info.spans["TOWN"].channels == ("load_mw", "wind_mw", "price_per_mwh")
-    frame = read_frame(tmp_path / "history.csv", "TOWN")
-    assert list(frame.index) == [slot(n) for n in range(3)]
-    assert frame["price_per_mwh"].tolist() == [30.0] * 3
+    for zone in ("CITY", "TOWN"):
+        assert info.spans[zone].channels == ("load_mw", "wind_mw", "price_per_mwh")
+        frame = read_frame(tmp_path / "history.csv", zone)
+        assert list(frame.index) == [slot(n) for n in range(3)]
+        assert frame["price_per_mwh"].tolist() == [30.0] * 3
