@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from console.cli.options import Json, answer, out, say
 from vpp.atomic_file import write_atomic
-from vpp.domain import NET_LOAD_CHANNELS, PRICE
+from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError, RefusedError
 from vpp.files.availability import channel_of
 from vpp.files.channel_check import METER_STEP
@@ -26,6 +26,7 @@ from vpp.fleet.site_fleet import SiteKind, site_zone
 
 Kind = Literal["home", "commercial", "solar", "wind", "battery", "region"]
 SITE_UNITS = {"home": "kW", "commercial": "kW", "battery": "kW"}
+SITE_CHANNELS = {"solar": SOLAR, "wind": WIND}
 
 
 @Parameter(name="*")
@@ -95,7 +96,7 @@ def init(
     document: dict[str, Any] = {
         "mapping": str(paths["mapping"]),
         "fleet": str(paths["fleet"]),
-        "channels": {channel: source["from"] for channel, source in content["channels"].items()},
+        "channels": {channel: _named(source) for channel, source in content["channels"].items()},
         "zones": {zone.zone: [asset.asset_id for asset in zone.assets] for zone in zones},
         "notes": [*info.notes, *left_alike(content, info.ignored)],
         "next": command,
@@ -127,6 +128,7 @@ def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: b
         unit=unit,
         columns=columns,
         default_zone=zone,
+        site_channel=SITE_CHANNELS.get(kind.value, LOAD),
     )
 
 
@@ -171,6 +173,11 @@ def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answe
         channels=tuple(c for c in frame.columns if c in (*NET_LOAD_CHANNELS, PRICE) or frame[c].notna().any()),
         **facts,
     )
+
+
+def _named(source: dict[str, Any]) -> str | list[str]:
+    """Return the columns of a channel for people and agents."""
+    return f"{source['from']} minus {source['minus']}" if isinstance(source.get("minus"), str) else source["from"]
 
 
 def _ask(question: str, default: str, *, asks: bool) -> str:

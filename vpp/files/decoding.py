@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,6 +37,7 @@ _OTHER_KINDS = (
     (b"<", "HTML or XML (a page or an error of a web site?)", "download the table as CSV"),
 )
 _PROBE_BYTES = 1 << 20
+_GUESSES = ("utf-8", "cp1252")
 _HEAD_BYTES = 16
 
 
@@ -85,17 +87,35 @@ def open_text(path: Path, encoding: str | None = None) -> TextIO:
 
 def wrong_encoding(path: Path, encoding: str | None) -> DataError:
     """Return the error for a file whose text is not of its encoding, with the row and an encoding that reads it."""
-    opened = open_text(path)
-    with opened, opened.buffer as raw:
-        content = raw.read(_PROBE_BYTES)
+    content = _probe(path)
     stated = encoding or "utf-8"
     row = next((n for n, line in enumerate(content.split(b"\n"), start=1) if not _decodes(line, stated)), 1)
-    fits = next((name for name in ("utf-8", "cp1252") if name != stated and _decodes(content, name)), None)
+    fits = next((name for name in _GUESSES if name != stated and _decodes(content, name)), None)
     hint = "write the file as UTF-8"
     if fits is not None:
         of = " for Western European text" if fits == "cp1252" else ""
         hint += f", or state its encoding in a mapping file (encoding: {fits}{of})"
     return DataError(f"{path}, row {row}: the text is not {stated}", hint=hint)
+
+
+def guess_encoding(path: Path) -> str | None:
+    """Return the encoding of a text that is no UTF-8 and carries no mark, None where it needs no statement."""
+    try:
+        with open_text(path) as opened:
+            if opened.encoding != "utf-8":
+                return None
+        content = _probe(path)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return None  # who opens the file says what is wrong with it
+    fits = next((name for name in _GUESSES if _decodes(content, name)), None)
+    return None if fits == "utf-8" else fits
+
+
+def _probe(path: Path) -> bytes:
+    opened = open_text(path)
+    with opened, opened.buffer as raw:
+        content: bytes = raw.read(_PROBE_BYTES)
+    return content
 
 
 def _head(path: Path) -> bytes:
@@ -147,7 +167,7 @@ def _wide(start: bytes) -> str | None:
 
 def _decodes(content: bytes, encoding: str) -> bool:
     try:
-        content.decode(encoding)
+        codecs.getincrementaldecoder(encoding)().decode(content, final=len(content) < _PROBE_BYTES)
     except UnicodeDecodeError:
         return False
     return True

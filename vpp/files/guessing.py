@@ -1,4 +1,4 @@
-"""Guesses how to read a file: columns, units, times and numbers; every guess is tested on the file."""
+"""Guesses how to read a file: its form, columns, units and numbers; every guess is tested on the file."""
 
 from __future__ import annotations
 
@@ -14,37 +14,43 @@ from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
 from vpp.files.columns import CANONICAL, is_canonical
+from vpp.files.decoding import guess_encoding, is_parquet
 from vpp.files.mapping import Mapping, fitting_mapping
 from vpp.files.numbers import NumberStyle, readable_styles
-from vpp.files.table import SourceTable, open_table
-from vpp.files.time_text import aware_mask, fitting_formats, iso_times
+from vpp.files.table import SourceTable, lines_before_header, open_table
+from vpp.files.time_guessing import TIMES, guess_time, text_of, time_column
+from vpp.files.time_text import aware_mask
 from vpp.files.times import zone_of_name
-from vpp.files.units import POWER_UNITS, TEMPERATURE_UNITS
+from vpp.files.units import POWER_UNITS, TEMPERATURE_UNITS, unit_in_cells, without_unit
 
 ROWS = 2000
-_LISTED = 12
 _NO_POWER = "capacity|kapazit|install|profile|resid|share|anteil|forecast|progno|batter|speicher|wall|reactive|residual"
 NAMES: tuple[tuple[str, str], ...] = (
     ("load_forecast_da_mw", r"(load|demand|last).*(forecast|prognose)|(forecast|prognose).*(load|demand|last)"),
-    (PRICE, r"price|preis|tarif|tariff|spot|\blmp\b|\bspp\b|\brrp\b|(eur|usd|gbp|aud|[€$£])/|ct/"),
+    (
+        PRICE,
+        r"price|preis|prix|precio|prezzo|prijs|tarif|tariff|spot|\blmp\b|\bspp\b|\brrp\b|(eur|usd|gbp|aud|[€$£])/|ct/",
+    ),
     (
         SOLAR,
-        rf"^(?!.*({_NO_POWER}|wind)).*(solar|(?<![a-z])pv(?![a-z])|photovolt|inverter|generation|erzeugung|production)",
+        rf"^(?!.*({_NO_POWER}|wind)).*(sol(ar|aire)|(?<![a-z])pv(?![a-z])|photovolt|inverter|generation|erzeug|produ[ck]t|ertrag|opwek|fotovolt)",
     ),
-    (WIND, rf"^(?!.*({_NO_POWER}|speed|geschw)).*wind"),
+    (WIND, rf"^(?!.*({_NO_POWER}|speed|geschw)).*(wind|[eé]olien|e[oó]lic)"),
     (
         LOAD,
-        rf"^(?!.*({_NO_POWER})).*(load|demand|consum|verbrauch|last\b|netzlast|usage|(?<![a-z])(use|home|house|haus)(?![a-z]))",
+        rf"^(?!.*({_NO_POWER})).*(load|demand|consum|consomm|verbrauch|verbruik|carico|last\b|netzlast|usage|(?<![a-z])(use|home|house|haus)(?![a-z]))",
     ),
     ("temperature_c", r"temp"),
     ("frequency_hz", r"freq|\bhz\b"),
 )
 """Channel to what its column is usually called, in the order of trial."""
-_NET_OF_GRID = rf"^(?!.*({_NO_POWER}|export|feed|einspeis)).*(import|grid|bezug)"
-"""What a site takes from the grid: its load where it makes no power itself."""
-TIMES = r"time|zeit|date|datum|stamp|when|hour|start|von|interval|period"
-_ENDS = r"ending|(?<![a-z])(end|bis)(?![a-z])"
-_CLOCK = r"\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp]\.?[Mm]\.?)?"
+_TO_GRID = r"export|feed|einspeis"
+_FROM_GRID = rf"^(?!.*({_NO_POWER}|{_TO_GRID})).*(import|grid|bezug)"
+"""What a site takes from the grid; less what it gives to it, it is the load where no power of its own is measured."""
+_POWER = (
+    rf"^(?!.*({_NO_POWER}|apparent|blind|schein|theor|curve|factor|limit|setpoint|{_TO_GRID}))"
+    r".*(power|leistung|puissance|potencia|potenza|vermogen|energ|^\W*[kmg]?wh?\W*$)"
+)
 ZONES = r"^(?!.*time).*(zone|region|area|site|gebiet|node|country)"
 SOC = r"(?<![a-z])soc(?![a-z])|state of charge|ladezustand|ladestand"
 _CENTS = {"ct", "cent", "cents", "c", "p", "pence", "eurocent"}
@@ -63,6 +69,7 @@ class Choices:
         unit: Unit of power columns whose name has none.
         columns: Channel to its columns, which are added, besides what is guessed.
         default_zone: Zone name where neither the user nor the file gives one.
+        site_channel: What the only column of power is, where its name does not say it.
     """
 
     zone: str | None = None
@@ -73,6 +80,7 @@ class Choices:
     unit: str = "MW"
     columns: dict[str, list[str]] = field(default_factory=dict)
     default_zone: str = "SITE"
+    site_channel: str = LOAD
 
 
 def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
@@ -82,25 +90,30 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
         DataError: The file has no time column or no column of a channel; names what to state.
         ConfigError: A guess has several answers; names the option.
     """
-    table = open_table(path, None)
+    table, form = _opened(path)
     name = path.name.partition(".")[0]
     for column in [column for columns in choices.columns.values() for column in columns]:
         if column not in table.header:
             raise ConfigError(f"{path} has no column {column!r}", hint=f"its columns are {', '.join(table.header)}")
     shipped = None if choices.columns else fitting_mapping(table.header, path.name)
     if shipped is not None:
-        return {**_as_stated(shipped, table, choices), "name": name}
+        return {**form, **_as_stated(shipped, table, choices), "name": name}
+    _refuse_doubles(table)
     cells = _sample(table)
-    mapping: dict[str, Any] = {"name": name}
-    time_columns, mapping["time"] = _time(path, cells, choices)
-    zone_columns = [n for n in map(str, cells) if re.search(ZONES, n, re.IGNORECASE) and _is_text(cells[n])]
+    mapping: dict[str, Any] = {"name": name, **form}
+    time_columns, mapping["time"] = guess_time(path, cells, choices.time_zone, choices.time_format)
+    zone_columns = [
+        n
+        for n in map(str, cells)
+        if n.casefold() == ZONE_COLUMN or (re.search(ZONES, n, re.IGNORECASE) and _is_text(cells[n]))
+    ]
     zone_column = min(zone_columns, key=lambda name: name.casefold() != ZONE_COLUMN, default=None)
     words = {name for name in map(str, cells) if not text_of(cells[name]).str.contains(r"\d").any()}
     channels = _channels(table, choices, {*time_columns, *words, zone_column or ""})
     if not channels:
         raise DataError(
             f"{path}: no column looks like a channel; the columns are {', '.join(table.header)}",
-            hint="name them: --column load_mw=COLUMN",
+            hint=f"name them: --column {choices.site_channel}=COLUMN",
         )
     if zone_column is not None and choices.zone is None:
         mapping["zone_column"] = zone_column
@@ -108,7 +121,7 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
         mapping["zone"] = choices.zone or choices.default_zone
     if table.separator not in ("", ","):
         mapping["separator"] = table.separator
-    mapping |= _numbers(path, cells, [column for source in channels.values() for column in columns_of(source)], choices)
+    mapping |= _numbers(path, _values(cells, channels), choices)
     mapping["channels"] = channels
     soc = next((name for name in table.header if re.search(SOC, name, re.IGNORECASE)), None)
     if soc is not None and "zone" in mapping:
@@ -116,9 +129,37 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
     return mapping
 
 
+def _opened(path: Path) -> tuple[SourceTable, dict[str, Any]]:
+    """Return the file as a table, and what of its form a mapping has to state: encoding, lines before the header."""
+    encoding = guess_encoding(path) if path.is_file() and not is_parquet(path) else None
+    form: dict[str, Any] = {} if encoding is None else {"encoding": encoding}
+    table = open_table(path, Mapping(**form))
+    lines = 0 if fitting_mapping(table.header, path.name) is not None else lines_before_header(table)
+    if lines > table.mapping.skip_rows:
+        form["skip_rows"] = lines
+        table = open_table(path, Mapping(**form))
+    return table, form
+
+
+def _refuse_doubles(table: SourceTable) -> None:
+    """Refuse a file that has a column of a time, a zone or a channel twice.
+
+    Raises:
+        DataError: It has; names the columns.
+    """
+    patterns = (TIMES, ZONES, *(pattern for _, pattern in NAMES))
+    for name in sorted(table.doubles):
+        if is_canonical(channel_of(name.casefold())) or any(re.search(p, name, re.IGNORECASE) for p in patterns):
+            places = ", ".join(str(at) for at, column in enumerate(table.header, start=1) if column == name)
+            raise DataError(
+                f"{table.path}: column {name!r} comes twice (columns {places})", hint="give each its own name"
+            )
+
+
 def columns_of(source: dict[str, Any]) -> list[str]:
     """Return the columns that a channel of a mapping is read from."""
-    return [source["from"]] if isinstance(source["from"], str) else list(source["from"])
+    columns = [source["from"]] if isinstance(source["from"], str) else list(source["from"])
+    return columns + ([source["minus"]] if isinstance(source.get("minus"), str) else [])
 
 
 def left_alike(content: dict[str, Any], ignored: Iterable[str]) -> list[str]:
@@ -135,11 +176,11 @@ def left_alike(content: dict[str, Any], ignored: Iterable[str]) -> list[str]:
 
 def needs_time_zone(path: Path) -> bool:
     """Return whether nothing in the file states the time zone of its stamps, so a person has to."""
-    table = open_table(path, None)
+    table, _ = _opened(path)
     if fitting_mapping(table.header, path.name) is not None:
         return False
     cells = _sample(table)
-    column = _time_column(cells)
+    column = time_column(cells)
     if zone_of_name(column) is not None:
         return False
     text = cells[column].astype(str)
@@ -153,24 +194,6 @@ def _sample(table: SourceTable) -> pd.DataFrame:
     for chunk in table.chunks(names, names, ROWS):
         return chunk.cells
     raise DataError(f"{table.path} holds no rows", hint="give a file with a header line and at least two rows")
-
-
-def _time_column(cells: pd.DataFrame) -> str:
-    likely = sorted(cells.columns, key=lambda name: not re.search(TIMES, name, re.IGNORECASE))
-    for name in likely:
-        column = cells[name]
-        if pd.api.types.is_datetime64_any_dtype(column) or fitting_formats(column.astype(str)):
-            return str(name)
-        if len(column) > 2 and fitting_formats(column.astype(str).iloc[1:]):
-            raise DataError(
-                f"row 2 is no data: {name} {str(column.iloc[0])!r} is not a time",
-                hint="remove this row if it is a second header line",
-            )
-    raise DataError(
-        f"no column holds times; the columns are {', '.join(map(str, cells.columns[:_LISTED]))}"
-        + (f" and {len(cells.columns) - _LISTED} more" if len(cells.columns) > _LISTED else ""),
-        hint="write a mapping file with time: {column: ..., format: ...} (docs/guide/data.md)",
-    )
 
 
 def _as_stated(mapping: Mapping, table: SourceTable, choices: Choices) -> dict[str, Any]:
@@ -197,61 +220,6 @@ def _as_stated(mapping: Mapping, table: SourceTable, choices: Choices) -> dict[s
     return content
 
 
-def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[set[str], dict[str, Any]]:
-    """Return the columns that the time is read from, and how."""
-    name = _time_column(cells)
-    entry: dict[str, Any] = {"column": name}
-    column = cells[name]
-    used = {name}
-    if re.search(_ENDS, name, re.IGNORECASE):
-        entry["stamp"] = "end"
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        text = column.astype(str)
-        fits = fitting_formats(text)
-        if text.duplicated().any() and not text.str.contains(":").any():
-            used |= _time_of_day(cells, entry)
-        if "clock" in entry:
-            seconds = ":%S" if text_of(cells[entry["clock"]]).str.count(":").max() > 1 else ""
-            fits = [pattern if pattern == "iso" else f"{pattern} %H:%M{seconds}" for pattern in fits]
-        if choices.time_format is not None:
-            entry["format"] = choices.time_format
-        elif iso_times(text).notna().all():
-            fits = ["iso"]
-        elif len(fits) > 1:
-            raise ConfigError(
-                f"{path}: the times of {name} ({text.iloc[0]}) can be read as {' or as '.join(fits[:3])}",
-                hint=f'state which: --time-format "{fits[0]}"',
-            )
-        else:
-            entry["format"] = fits[0]
-    if choices.time_zone is not None and (choices.time_zone != "UTC" or zone_of_name(name) is not None):
-        entry["zone"] = choices.time_zone
-    return used, entry
-
-
-def _time_of_day(cells: pd.DataFrame, entry: dict[str, Any]) -> set[str]:
-    """State the column of the clock, or of the settlement period, beside a column of dates; return those used."""
-    clocks = [str(name) for name in cells if text_of(cells[name]).str.fullmatch(_CLOCK).all()]
-    if clocks:
-        clock = min(clocks, key=lambda name: bool(re.search(_ENDS, name, re.IGNORECASE)))
-        entry["clock"] = clock
-        if re.search(_ENDS, clock, re.IGNORECASE):
-            minutes = text_of(cells[clock]).str.split(":").map(lambda part: 60 * int(part[0]) + int(part[1]))
-            entry |= {"stamp": "end", "period_min": int(minutes.drop_duplicates().sort_values().diff().min())}
-        return set(clocks)
-    for name in map(str, cells):
-        numbers = pd.to_numeric(cells[name], errors="coerce")
-        if re.search("period", name, re.IGNORECASE) and numbers.between(1, 100).all() and numbers.max() > 24:
-            entry |= {"period": name, "period_min": 30 if numbers.max() <= 50 else 15}
-            return {name}
-    return set()
-
-
-def text_of(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as text without blanks at its ends."""
-    return column.astype(str).str.strip()
-
-
 def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str, dict[str, Any]]:
     channels: dict[str, dict[str, Any]] = {}
     for channel, columns in choices.columns.items():
@@ -266,12 +234,13 @@ def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str,
         if channel in channels:
             continue
         like = _alike(table.header, pattern, used)
-        if not like and channel == LOAD and not {SOLAR, WIND} & set(channels):
-            like = _alike(table.header, _NET_OF_GRID, used)
         like = _parts(like) if channel == WIND else like[:1]
         if like and not re.search(SOC, like[0], re.IGNORECASE):
             channels[channel] = _source(channel, like, choices)
             used = used | set(like)
+    if not {LOAD, SOLAR, WIND} & set(channels):
+        channels |= _of_site(table.header, used, choices)
+        used = used.union(*map(columns_of, channels.values()))
     for name in table.header:
         plain = channel_of(name.casefold())
         if name not in used and is_canonical(plain) and name.casefold() not in NOT_CHANNELS and plain not in channels:
@@ -281,6 +250,22 @@ def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str,
         if channel in channels:
             channels[channel]["required"] = True
     return channels
+
+
+def _of_site(header: Iterable[str], used: set[str], choices: Choices) -> dict[str, dict[str, Any]]:
+    """Return the channel of a site that measures its exchange with the grid, or one power only."""
+    taken = _alike(header, _FROM_GRID, used)[:1]
+    if taken and choices.site_channel == LOAD:
+        given = _alike(header, rf"^(?!.*({_NO_POWER})).*({_TO_GRID})", used)
+        return {LOAD: _source(LOAD, taken, choices) | ({"minus": given[0]} if given else {})}
+    power = _only_power(header, used)
+    return {choices.site_channel: _source(choices.site_channel, power, choices)} if power else {}
+
+
+def _only_power(header: Iterable[str], used: set[str]) -> list[str]:
+    """Return the column that is named by no more than power and its unit, where there is just one."""
+    power = [name for name in _alike(header, _POWER, used) if _power_unit(name)]
+    return power if len(power) == 1 else []
 
 
 def _alike(header: Iterable[str], pattern: str, used: set[str]) -> list[str]:
@@ -305,8 +290,7 @@ def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any
         words = re.split("[^a-z]+", column.casefold())
         unit = next((TEMPERATURE_UNITS[word] for word in reversed(words) if word in TEMPERATURE_UNITS), None)
     elif channel.endswith("_mw"):
-        words = re.findall(r"[a-z]+", column.casefold())
-        unit = next((POWER_UNITS[word] for word in reversed(words) if word in POWER_UNITS), choices.unit)
+        unit = _power_unit(column) or choices.unit
     else:
         unit = None
     if unit not in (None, "MW", "degC"):
@@ -314,8 +298,28 @@ def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any
     return source
 
 
-def _numbers(path: Path, cells: pd.DataFrame, columns: list[str], choices: Choices) -> dict[str, Any]:
-    text = [cells[name] for name in columns if not pd.api.types.is_numeric_dtype(cells[name])]
+def _power_unit(column: str) -> str | None:
+    words = re.findall(r"[a-z]+", column.casefold())
+    return next((POWER_UNITS[word] for word in reversed(words) if word in POWER_UNITS), None)
+
+
+def _values(cells: pd.DataFrame, channels: dict[str, dict[str, Any]]) -> list[pd.Series[Any]]:
+    """Return the columns of text that channels are read from, without units in cells; the channels then state them."""
+    text = []
+    for channel, source in channels.items():
+        for name in columns_of(source):
+            if pd.api.types.is_numeric_dtype(cells[name]):
+                continue
+            column = text_of(cells[name])
+            unit = unit_in_cells(column.unique(), channel)
+            if unit is not None:
+                source["unit"] = unit
+                column = column.map(lambda cell, unit=unit: without_unit(cell, unit) or cell)
+            text.append(column)
+    return text
+
+
+def _numbers(path: Path, text: list[pd.Series[Any]], choices: Choices) -> dict[str, Any]:
     if choices.decimal is None and choices.thousands is None:
         fits = readable_styles(text, NumberStyle())
         if NumberStyle() not in fits and len(fits) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from vpp.domain import PRICE
@@ -104,6 +105,18 @@ def without_unit(cell: str, unit: str) -> str | None:
     """
     match = _written(unit).fullmatch(cell.strip())
     return None if match is None else (match["behind"] or match["before"]).strip()
+
+
+def unit_in_cells(cells: Iterable[str], channel: str) -> str | None:
+    """Return the one unit that the cells of a channel carry, None where they carry none or several.
+
+    >>> unit_in_cells(["3,5 kW", "", "4"], "load_mw"), unit_in_cells(["3.5 kW", "1 MW"], "load_mw")
+    ('kW', None)
+    """
+    own_unit = unit_of_channel(channel)
+    like = units_like(own_unit) if own_unit is not None else ()
+    named = {unit for cell in cells for unit in like if without_unit(cell, unit) is not None}
+    return named.pop() if len(named) == 1 else None
 
 
 def named_unit(column: str) -> tuple[str, str] | None:

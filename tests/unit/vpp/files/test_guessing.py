@@ -15,6 +15,7 @@ from vpp.files.reader import inspect_file, read_frame
 
 STAMPS = pd.date_range("2024-06-01", periods=96, freq="30min")
 LOCAL = pd.date_range("2024-10-26", "2024-10-28", freq="30min", tz="Europe/Berlin")[:-1]
+HOURS = LOCAL[::2]
 
 
 def table(folder, columns, separator=","):
@@ -44,7 +45,12 @@ def guessed(path, **choices):
         (("Residual load", "Load"), "load_mw", 2.0),
         (("Load forecast", "Load"), "load_mw", 2.0),
         (("Battery consumption", "House consumption"), "load_mw", 2.0),
-        (("Grid export", "Grid import"), "load_mw", 2.0),
+        (("Grid export", "Grid import"), "load_mw", 1.0),
+        (("Netzbezug", "Netzeinspeisung"), "load_mw", -1.0),
+        (("Energie | Produktion", "Energie | Verbrauch"), "solar_mw", 1.0),
+        (("Opwek", "Verbruik"), "load_mw", 2.0),
+        (("Consommation", "Eolien"), "wind_mw", 2.0),
+        (("LV ActivePower (MW)", "Theoretical_Power_Curve (MWh)"), "load_mw", 1.0),
         (("PV_power_mw", "x"), "solar_mw", 1.0),
         (("From Grid (MW)", "Home (MW)"), "load_mw", 2.0),
         (("System production", "x"), "solar_mw", 1.0),
@@ -97,6 +103,48 @@ def test_a_temperature_is_read_in_the_unit_of_its_name(tmp_path, name, read):
     assert guessed(path)["temperature_c"].iloc[0] == pytest.approx(read)
 
 
+def test_the_only_power_of_a_wind_plant_is_its_wind(tmp_path):
+    path = table(tmp_path, {"time": STAMPS, "Wind speed (m/s)": [5] * 96, "LV ActivePower (kW)": [1500] * 96})
+    frame = guessed(path, site_channel="wind_mw")
+    assert frame["wind_mw"].tolist() == [1.5] * 96
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [("1,5 kW", 0.0015), ("1500 W", 0.0015), ("1.234,5 MW", 1234.5), ("12 kWh", 0.024)],
+)
+def test_a_unit_in_the_cells_counts(tmp_path, cells, read):
+    path = table(tmp_path, {"time": STAMPS, "Verbrauch": ["-", *[cells] * 95]}, ";")
+    assert guessed(path)["load_mw"].iloc[1:].to_numpy() == pytest.approx(read)
+
+
+def test_what_stands_before_the_header_line_and_the_encoding_are_stated(tmp_path):
+    path = table(tmp_path, {"Zeit": STAMPS, "Außentemperatur": [5] * 96, "Verbrauch": [2] * 96}, ";")
+    path.write_bytes(("Anlage: Köln\nStand; heute\n\n" + path.read_text(encoding="utf-8")).encode("cp1252"))
+    content = guess_mapping(path, Choices())
+    assert (content["encoding"], content["skip_rows"]) == ("cp1252", 3)
+    assert guessed(path)["load_mw"].tolist() == [2.0] * 96
+
+
+def test_a_row_that_is_no_data_is_named(tmp_path):
+    path = table(tmp_path, {"time": [*STAMPS, "Total"], "load_mw": [1] * 97})
+    with pytest.raises(DataError, match="'Total' is not a time as the cells above"):
+        guess_mapping(path, Choices())
+
+
+@pytest.mark.parametrize("name", ["time", "load_mw", "Verbrauch"])
+def test_a_column_that_comes_twice_is_refused(tmp_path, name):
+    path = table(tmp_path, {"time": STAMPS, "load_mw": [1] * 96, name + " ": [1] * 96, name + "  ": [1] * 96})
+    with pytest.raises(DataError, match=f"column '{name}' comes twice"):
+        guess_mapping(path, Choices())
+
+
+def test_numbers_are_names_of_zones_in_the_zone_column(tmp_path):
+    path = table(tmp_path, {"time": np.repeat(STAMPS, 2), "zone": ["007", "12"] * 96, "load_mw": [1] * 192})
+    content = guess_mapping(path, Choices())
+    assert content["zone_column"] == "zone"
+
+
 CLOCKED: dict[str, dict[str, list[Any]]] = {
     "begin": {"Datum": [f"{at:%d.%m.%Y}" for at in LOCAL], "Uhrzeit": [f"{at:%H:%M}" for at in LOCAL]},
     "both ends": {
@@ -109,6 +157,14 @@ CLOCKED: dict[str, dict[str, list[Any]]] = {
         "Date": [f"{at:%Y-%m-%d}" for at in LOCAL],
         "Half hour ending": [f"{at.hour:02}:30" if at.minute == 0 else f"{at.hour + 1:02}:00" for at in LOCAL],
     },
+    "hour from 0": {
+        "Date": [f"{at:%Y-%m-%d}" for at in HOURS],
+        "Hour": [at.hour for at in HOURS],
+    },
+    "hour from 1": {
+        "Data": [f"{at:%Y-%m-%d}" for at in HOURS],
+        "Godzina": [at.hour + 1 for at in HOURS],
+    },
     "period": {
         "SettlementDate": [f"{at:%Y-%m-%d}" for at in LOCAL],
         "SettlementPeriod": [int((at - at.normalize()) / pd.Timedelta("30min")) + 1 for at in LOCAL],
@@ -118,10 +174,11 @@ CLOCKED: dict[str, dict[str, list[Any]]] = {
 
 @pytest.mark.parametrize("name", CLOCKED)
 def test_a_day_and_its_clock_or_period_are_read_together(tmp_path, name):
-    path = table(tmp_path, {**CLOCKED[name], "load_mw": np.arange(len(LOCAL))}, ";")
+    rows = len(next(iter(CLOCKED[name].values())))
+    path = table(tmp_path, {**CLOCKED[name], "load_mw": np.arange(rows)}, ";")
     loads = guessed(path, time_zone="Europe/Berlin")["load_mw"]
     assert loads.index[0] == LOCAL[0]
-    assert loads.tolist() == list(range(len(LOCAL)))
+    assert loads.tolist() == list(range(rows))
 
 
 def test_a_date_of_two_readings_is_asked_with_its_clock(tmp_path):
