@@ -116,6 +116,7 @@ def send_changes(
             config=reload.zone.model_dump(mode="json"),
             principal=principal,
             reason=reason,
+            run=settings.run,
         )
         for reload in reloads
     ]
@@ -148,6 +149,6 @@ def _answer(store: Store, change: ZoneChange) -> Audit:
         time.sleep(_PAUSE_S)
     raise UnreachableError(
         f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",
-        hint="is the plant running? see `vpp status`. A zone that the plant does not have, or a change that this "
-        "machine's clock dates wrong, gets no answer: see `vpp export dlq`",
+        hint="is the plant running? see `vpp status`. A zone that the plant does not have gets no answer: see "
+        "`vpp export dlq`",
     )

@@ -18,7 +18,6 @@ from vpp.messages import (
     Publication,
     SlotClosed,
     TraderBid,
-    ZoneChange,
 )
 
 AHEAD = timedelta(minutes=10)
@@ -37,8 +36,8 @@ def refuse_future(message: Message, step: Step, now: datetime) -> None:
     """Refuse a record of what lies after the broker's clock.
 
     A slot is dated by its end, a tick by the end of its duration, a publication and a promotion by when they can be
-    used, an order by when it was issued and sent, a change of a zone by when it was requested; when an order begins and
-    ends may lie ahead.
+    used, an order by when it was issued and sent; when an order begins and ends may lie ahead. A change of a zone is
+    dated where it is judged (``ChangeAuthority``).
 
     Args:
         message: The record.
@@ -63,7 +62,5 @@ def _date(message: Message, step: Step) -> datetime | None:
             return message.available_at
         case Order():
             return max(message.issued_at, message.sent_at or message.issued_at)
-        case ZoneChange():
-            return message.at
         case _:
             return None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from agents.orders.zone_change import ChangeAuthority
 from topologies.runtime.reducers import STEPS, make_reducer
 from topologies.runtime.runner import Runner
 from vpp.fleet.schema import Zone
@@ -62,9 +63,9 @@ class Chain:
     def __init__(
         self, settings: Settings, zone_of: Callable[[str], Zone | None], steps: tuple[str, ...] = STEPS
     ) -> None:
-        key = settings.approval_secret
+        authority = ChangeAuthority(settings.run, settings.approval_secret)
         self._runners = {
-            step: Runner(step, zone_of, partial(_make, step, settings), approval_key=key) for step in steps
+            step: Runner(step, zone_of, partial(_make, step, settings), authority=authority) for step in steps
         }
         self._readers: dict[str, list[str]] = {}
         for step in steps:

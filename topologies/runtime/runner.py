@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from agents.orders.zone_change import REFUSED, change_audit
+from agents.orders.zone_change import OPEN_AUTHORITY, REFUSED, ChangeAuthority, change_audit
 from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from topologies.runtime.zone_changes import ADMISSION, ByteState, apply_change, zone_applied
@@ -41,7 +41,7 @@ class Runner:
         verifier: Checks the signature of records; None accepts unsigned ones.
         prefix: Prefix of the wire names of topics.
         real_time: Whether the run goes by the real time, so nothing can lie after the broker's clock.
-        approval_key: The secret that changes of zones are signed with; None takes them unsigned.
+        authority: Checks changes of zones.
 
     Attributes:
         last_slot: Last slot by zone.
@@ -58,14 +58,14 @@ class Runner:
         verifier: Verifier | None = None,
         prefix: str = PREFIX,
         real_time: bool = False,
-        approval_key: bytes | None = None,
+        authority: ChangeAuthority = OPEN_AUTHORITY,
     ) -> None:
         self._input = INPUT_OF[topology]
         self._wire = self._input.wire(prefix)
         self._decode = Decoder(self._input.carries)
         self._verifier = verifier
         self._real_time = real_time
-        self._approval_key = approval_key
+        self._authority = authority
         self._topology = topology
         self._zone_of = zone_of
         self._make = make
@@ -160,9 +160,15 @@ class Runner:
         """Take a change of a zone; its reducer is made anew, and its state loaded, with the next record.
 
         Admission answers a change that it refuses in the audit; all other steps refuse it as a record.
+
+        Args:
+            name: The zone.
+            change: The change.
+            origin: Place of the change in the log.
+            state: State of the zone.
         """
         try:
-            outputs = apply_change(self._topology, self._configured(name), change, state, self._approval_key)
+            outputs = apply_change(self._topology, self._configured(name), change, state, self._authority, origin)
         except MessageError as error:
             if self._topology != ADMISSION:
                 raise

@@ -11,6 +11,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.context import message_context
 
+from agents.orders.zone_change import ChangeAuthority
 from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.parent_watch import end_with_supervisor
@@ -41,7 +42,7 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
         verifier=verifier_of(settings),
         prefix=settings.topic_prefix,
         real_time=settings.live.real_time,
-        approval_key=settings.approval_secret,
+        authority=ChangeAuthority(settings.run, settings.approval_secret),
     )
     signer = signer_of(settings, topology)
     metrics = WorkerMetrics(topology, state_dir(settings, topology))

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from agents.orders.zone_change import ACCEPTED, change_audit, changed_zone
+from agents.orders.zone_change import ACCEPTED, ChangeAuthority, change_audit, changed_zone
 from vpp.domain import iso
-from vpp.errors import ConfigError
+from vpp.errors import ConfigError, MessageError
 from vpp.fleet.live_change import differences
 from vpp.fleet.schema import Zone
 from vpp.messages import ZoneChange
-from vpp.streams.reducer import Output
+from vpp.streams.reducer import Origin, Output
 from vpp.streams.state_codec import pack, unpack
 from vpp.streams.topics import AUDIT, BIDS, FORECASTS, RAW, TELEMETRY
 
@@ -34,11 +34,12 @@ FORWARDED = {
 
 
 class AppliedChange(msgspec.Struct):
-    """The last change of a zone: its time, the hash of the base configuration, and the resulting configuration."""
+    """The last change of a zone: its time and offset, the hash of the base configuration, and the result."""
 
     at: datetime
     file_hash: str
     config: dict[str, Any]
+    offset: int = -1
 
 
 class ByteState(Protocol):
@@ -80,29 +81,36 @@ def zone_applied(configured: Zone, state: ByteState) -> Zone:
 
 
 def apply_change(
-    topology: str, configured: Zone, change: ZoneChange, state: ByteState, key: bytes | None
+    topology: str, configured: Zone, change: ZoneChange, state: ByteState, authority: ChangeAuthority, origin: Origin
 ) -> list[Output]:
-    """Apply a change to the state of a zone and return the outputs to forward; empty for a change that is not newer.
+    """Apply a change to the state of a zone and return the outputs to forward; empty for one that is read again.
 
     Args:
         topology: The step.
         configured: The zone as its fleet file has it.
         change: The change.
         state: State of the zone in this step; changed.
-        key: The approval key; None takes changes unsigned.
+        authority: Checks the change.
+        origin: Place of the change in the log.
 
     Raises:
-        MessageError: The change does not hold (``changed_zone``).
+        MessageError: The change does not hold (``ChangeAuthority``, ``changed_zone``) or is not newer than the last
+            one (``older``).
         ConfigError: As ``zone_applied``.
     """
     applied = _applied(state)
-    if applied is not None and change.at <= applied.at:
-        return []
+    if applied is not None and change.at <= applied.at and origin.offset <= applied.offset:
+        return []  # read again after a restart
     zone = zone_applied(configured, state)
-    changed = changed_zone(zone, change, key)
-    record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"))
+    check = authority.check_request if topology == ADMISSION else authority.check_admitted
+    check(change, origin.appended_at)
+    if applied is not None and change.at <= applied.at:
+        raise MessageError(f"the change of {iso(applied.at)} was requested later and is in force", reason="older")
+    changed = changed_zone(zone, change)
+    record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"), origin.offset)
     state.set_bytes(_KEY, pack(record, _SHAPE, as_text=True))
-    outputs = [Output(topic, change) for topic in FORWARDED.get(topology, ())]
+    admitted = authority.admit(change) if topology == ADMISSION else change
+    outputs = [Output(topic, admitted) for topic in FORWARDED.get(topology, ())]
     if topology == ADMISSION:
         detail = f"{change.reason}: {'; '.join(map(str, differences(zone, changed))) or 'no difference'}"
         outputs.append(Output(AUDIT.name, change_audit(change, ACCEPTED, detail)))

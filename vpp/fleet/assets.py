@@ -6,7 +6,7 @@ money) is in ``agents/assets``, one module per kind.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -35,7 +35,12 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class Asset(Strict):
-    """What every entry has: its ``kind``, which selects the class, and an id that is unique in its zone."""
+    """What every entry has: its ``kind``, which selects the class, and an id that is unique in its zone.
+
+    ``LIVE``: keys that may change while the zone runs (``vpp.fleet.live_change``); all others need a restart.
+    """
+
+    LIVE: ClassVar[frozenset[str]] = frozenset()
 
     kind: str
     asset_id: Name
@@ -97,6 +102,20 @@ class Battery(Asset):
     ``wear_cost_per_mwh`` is per MWh discharged at the grid side.
     """
 
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "charge_mw",
+            "discharge_mw",
+            "charge_efficiency",
+            "discharge_efficiency",
+            "soc_min",
+            "soc_max",
+            "reserve_soc",
+            "wear_cost_per_mwh",
+            "droop_mw_per_hz",
+        }
+    )
+
     kind: Literal["battery"] = "battery"
     energy_mwh: float = Field(gt=0)
     charge_mw: float = Field(gt=0)
@@ -128,6 +147,18 @@ class Battery(Asset):
 @register_entry
 class Peaker(Asset):
     """A dispatchable generator: 0, or between minimum load and capacity."""
+
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "capacity_mw",
+            "min_load_mw",
+            "ramp_mw_per_h",
+            "fuel_cost_per_mwh",
+            "start_cost",
+            "start_time_min",
+            "min_run_min",
+        }
+    )
 
     kind: Literal["peaker"] = "peaker"
     capacity_mw: float = Field(gt=0)
@@ -163,6 +194,14 @@ class CurtailableLoad(Asset):
     ``only_at_cap``: emergency shedding that is also there when the plant does not act (as in "no action").
     """
 
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "capacity_mw",
+            "curtail_cost_per_mwh",
+            "only_at_cap",
+        }
+    )
+
     kind: Literal["load"] = "load"
     capacity_mw: float = Field(gt=0)
     curtail_cost_per_mwh: float = Field(ge=0)
@@ -181,6 +220,13 @@ class CurtailableRenewable(Asset):
 
     ``channel`` names the telemetry channel of its output; ``share`` is its part of the served share of that channel.
     """
+
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "share",
+            "curtail_cost_per_mwh",
+        }
+    )
 
     kind: Literal["renewable"] = "renewable"
     channel: str = "wind_mw"
@@ -203,6 +249,21 @@ class EvDepot(Asset):
     ``discharge_mw`` 0 means charge only; else the depot is bidirectional. Power limits are at the grid side, with all
     vehicles connected; ``wear_cost_per_mwh`` is per MWh discharged. ``start_mwh``: energy aboard when a run begins.
     """
+
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "charge_mw",
+            "discharge_mw",
+            "charge_efficiency",
+            "discharge_efficiency",
+            "connected_from",
+            "departure",
+            "departure_mwh",
+            "arrival_mwh",
+            "unmet_price_per_mwh",
+            "wear_cost_per_mwh",
+        }
+    )
 
     kind: Literal["ev_depot"] = "ev_depot"
     energy_mwh: float = Field(gt=0)

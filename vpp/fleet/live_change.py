@@ -1,7 +1,8 @@
 """Which part of a zone's configuration may change while it runs; all else needs a restart.
 
 What decides and settles is read anew at each slot: limits, costs, powers, the price range. What the state of a step is
-made for stays as it is: slots, channels, market times, the share, which assets there are and how much they store.
+made for stays as it is: slots, channels, market times, the share, which assets there are and how much they store. A key
+that nobody named as live needs a restart, also one of a new asset type (``Asset.LIVE``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ _LIVE = frozenset(
     }
 )
 _LIVE_OF_MARKET = frozenset({"price_floor_per_mwh", "price_cap_per_mwh"})
-_FIXED_OF_ASSET = frozenset({"kind", "energy_mwh", "channel"})
 _ONLY_AT_START = frozenset({"soc_start", "start_mwh"})
 
 
@@ -47,7 +47,12 @@ class KeyChange:
 
 def differences(before: Zone, after: Zone) -> list[KeyChange]:
     """Return the keys in which two configurations of a zone differ, but those that count only at the first slot."""
-    return list(_differences((), _by_name(before), _by_name(after)))
+    live_of_asset = {asset.asset_id: asset.LIVE for asset in before.assets}
+    return [
+        KeyChange(".".join(place), old, new, _is_live(place, live_of_asset))
+        for place, old, new in _differences((), _by_name(before), _by_name(after))
+        if _ONLY_AT_START.isdisjoint(place[2:])
+    ]
 
 
 def with_start_of(before: Zone, after: Zone) -> Zone:
@@ -65,20 +70,22 @@ def _by_name(zone: Zone) -> dict[str, Any]:
     return {**plain, "assets": {asset["asset_id"]: asset for asset in plain["assets"]}}
 
 
-def _differences(place: tuple[str, ...], before: Any, after: Any) -> Iterator[KeyChange]:
+def _differences(place: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
             yield from _differences((*place, key), before.get(key), after.get(key))
-    elif before != after and place[-1] not in _ONLY_AT_START:
-        yield KeyChange(".".join(place), before, after, _is_live(place))
+    elif before != after:
+        yield place, before, after
 
 
-def _is_live(place: tuple[str, ...]) -> bool:
+def _is_live(place: tuple[str, ...], live_of_asset: dict[str, frozenset[str]]) -> bool:
     match place:
         case ("market", key):
             return key in _LIVE_OF_MARKET
-        case ("assets", _, key):
-            return key not in _FIXED_OF_ASSET
+        case ("assets", name, key):
+            return key in live_of_asset[name]
+        case ("assets", _):
+            return False
         case _:
             return place[0] in _LIVE
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agents.orders.zone_change import ChangeAuthority
 from agents.plant.recompute import configured
 from tests.worlds.builders import T0, ZONE, make_zone
 from tests.worlds.plant_loop import PLANT, Loop
@@ -43,7 +44,8 @@ class Admission(Loop):
             return
         self.changes.append(message)
         make = partial(make_reducer, "orders", settings=self.settings)
-        runner = Runner("orders", {ZONE: FITTED}.get, make, approval_key=self.settings.approval_secret)
+        authority = ChangeAuthority(self.settings.run, self.settings.approval_secret)
+        runner = Runner("orders", {ZONE: FITTED}.get, make, authority=authority)
         for output in runner.process(encode(message), ZONE.encode(), Origin(topic, 0, 0), MemoryState()):
             for table, row in rows_of(output.message, output.topic, self.now):
                 self.store.write(table, [row])

@@ -59,8 +59,6 @@ def at(index: int) -> list[tuple[str, m.Message]]:
         ("bids", m.Deadline(zone=ZONE, slot=slot_at(index))),
         ("orders", order_of("hold", issued_at=when)),
         ("orders", order_of("hold", sent_at=when)),
-        ("orders", m.ZoneChange(zone=ZONE, at=when, config={}, principal="ops", reason="storm")),
-        ("bids", m.ZoneChange(zone=ZONE, at=when, config={}, principal="ops", reason="storm")),
     ]
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from agents.orders.zone_change import ACCEPTED, FORGED, REFUSED, sealed
+from agents.orders.zone_change import ACCEPTED, FORGED, OPEN_AUTHORITY, REFUSED, ChangeAuthority, sealed
 from tests.worlds.builders import T0, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
 from topologies.runtime.in_process import Chain, MemoryState
 from topologies.runtime.reducers import STEPS, make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.zone_changes import FORWARDED, AppliedChange, apply_change, zone_applied
 from vpp import messages as m
+from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.fleet.schema import Limits, Zone
 from vpp.settings import Settings, load_settings
@@ -59,16 +60,30 @@ class TestChain:
     def test_unsigned_changes_are_refused_where_approvals_are_signed(self, tmp_path: Path) -> None:
         key = "s" * 32
         chain = Chain(settings_of(tmp_path, approval_key=key), {ZONE: PLANT}.get)
-        assert FORGED not in reasons(chain.feed(sealed(change_to(TIGHTER), key.encode()), "orders"))
+        asked = sealed(change_to(TIGHTER), key.encode())
+        assert FORGED not in reasons(chain.feed(asked, "orders"))
         for topic in ("telemetry.raw", "telemetry", "forecasts", "bids"):
-            assert reasons(chain.feed(change_to(TIGHTER, 2 * SECOND), topic)) == [FORGED] * len(steps_of(topic))
+            for change in (change_to(TIGHTER, 2 * SECOND), asked):
+                assert reasons(chain.feed(change, topic)) == [FORGED] * len(steps_of(topic))
+
+    def test_a_recorded_change_that_is_sent_again_is_refused_in_the_audit_and_everywhere(self, tmp_path: Path) -> None:
+        key = "s" * 32
+        chain = Chain(settings_of(tmp_path, approval_key=key), {ZONE: PLANT}.get)
+        first, second = (sealed(change_to(zone, n * SECOND), key.encode()) for n, zone in ((1, TIGHTER), (2, PLANT)))
+        (recorded,) = (o.message for o in chain.feed(first, "orders")[1:] if o.topic == "bids")
+        chain.feed(second, "orders")
+        (audit,) = (o.message for o in chain.feed(first, "orders")[1:])
+        assert isinstance(audit, m.Audit)
+        assert (audit.verdict, audit.detail.split(" was ")[0]) == (REFUSED, f"the change of {iso(second.at)}")
+        (letter,) = (o.message for o in chain.feed(recorded, "bids")[1:] if isinstance(o.message, m.DeadLetter))
+        assert letter.reason == "older"
 
 
 @pytest.mark.parametrize("topology", STEPS)
 def test_a_forged_change_is_an_alert_of_every_step(topology: str, tmp_path: Path) -> None:
     key = "s" * 32
     make = partial(make_reducer, topology, settings=settings_of(tmp_path, approval_key=key))
-    runner = Runner(topology, {ZONE: PLANT}.get, make, approval_key=key.encode())
+    runner = Runner(topology, {ZONE: PLANT}.get, make, authority=ChangeAuthority(key=key.encode()))
     origin = Origin(INPUT_OF[topology].name, 0, 1, T0)
     outputs = list(runner.process(m.encode(change_to(TIGHTER)), ZONE.encode(), origin, MemoryState()))
     (alert,) = (output.message for output in outputs if isinstance(output.message, m.Alert))
@@ -134,9 +149,11 @@ class TestPlant:
         plant.restart(other)
         assert plant.decide(2)[0] == other.config_hash
 
-    def test_a_repeated_or_older_change_does_nothing(self, tmp_path: Path) -> None:
+    def test_a_change_that_is_read_again_does_nothing(self, tmp_path: Path) -> None:
         plant = Plant(tmp_path)
-        plant.send(change_to(TIGHTER, 2 * SECOND), change_to(PLANT, SECOND), change_to(TIGHTER, 2 * SECOND))
+        plant.send(change_to(PLANT, SECOND), change_to(TIGHTER, 2 * SECOND))
+        plant.offset = 0
+        assert plant.send(change_to(PLANT, SECOND), change_to(TIGHTER, 2 * SECOND)) == []
         assert plant.decide(0)[0] == TIGHTER.config_hash
         plant.send(change_to(PLANT, 3 * SECOND))
         assert plant.decide(1)[0] == PLANT.config_hash
@@ -166,7 +183,7 @@ class TestPlant:
 def test_a_change_is_kept_in_the_state_of_every_step(topology: str) -> None:
     state = MemoryState()
     assert zone_applied(PLANT, state) == PLANT
-    apply_change(topology, PLANT, change_to(TIGHTER), state, None)
+    apply_change(topology, PLANT, change_to(TIGHTER), state, OPEN_AUTHORITY, Origin("orders", 0, 0))
     assert zone_applied(PLANT, state) == TIGHTER
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.worlds.builders import BATTERY, PEAKER, make_zone
-from vpp.fleet.assets import CurtailableRenewable
+from vpp.fleet.assets import ENTRIES, Asset, CurtailableRenewable
 from vpp.fleet.live_change import differences, with_start_of
 from vpp.fleet.schema import FrequencyResponse, Limits, Market, Share, Zone
 
@@ -58,6 +58,35 @@ def test_what_decides_and_settles_changes_live(after: Zone, keys: list[str]) -> 
 )
 def test_what_state_is_made_for_needs_a_restart(after: Zone, key: str) -> None:
     assert [(one.key, one.live) for one in differences(ZONE, after)] == [(key, False)]
+
+
+NEEDS_RESTART = {
+    "battery": {"energy_mwh"},
+    "peaker": set(),
+    "load": set(),
+    "renewable": {"channel"},
+    "ev_depot": {"energy_mwh"},
+}
+AT_START = {"soc_start", "start_mwh"}
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_every_key_of_an_asset_type_is_live_or_needs_a_restart_on_purpose(kind: str) -> None:
+    entry = ENTRIES[kind]
+    listed = {"kind", "asset_id", *NEEDS_RESTART[kind], *(AT_START & set(entry.model_fields))}
+    assert set(entry.model_fields) - entry.LIVE == listed
+    assert set(entry.model_fields) >= entry.LIVE
+
+
+def test_a_key_of_a_new_asset_type_needs_a_restart_until_it_is_named_live() -> None:
+    class Boiler(Asset):
+        kind: str = "boiler"
+        capacity_mw: float
+
+    before, after = (
+        ZONE.model_copy(update={"assets": (Boiler(asset_id="heat", capacity_mw=mw),)}) for mw in (1.0, 2.0)
+    )
+    assert [(one.key, one.live) for one in differences(before, after)] == [("assets.heat.capacity_mw", False)]
 
 
 def test_the_charge_at_the_start_counts_for_nothing_later() -> None:
