@@ -1,4 +1,4 @@
-"""Recomputes a decision from its own record, and prices another first action.
+"""Recomputes a decision from its own record, prices another first action, and rebuilds the plant that decided.
 
 A decision holds the state before, the bids and the orders; with the zone's configuration these are all its inputs.
 """
@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from agents.clearing.solve import what_if
 from agents.clearing.stochastic_solve import regrets
+from agents.orders.approval import was_admitted
 from agents.plant import build_problem
-from agents.plant.decide import Chooser, DecisionInputs
+from agents.plant.decide import Choice, Chooser, DecisionInputs
 from agents.plant.decision_record import previous_plan
 from agents.plant.following import Conduct
+from agents.plant.ledger import SettledSlot
+from agents.plant.order_lives import OrderLives
 from agents.plant.recorded_problem import Unsolved, reopen
-from agents.plant.state import AssetKept, DecidedPlan, PlacedBid
+from agents.plant.settlement import is_provisional, price_per_mwh, served_net_mw
+from agents.plant.state import AssetKept, DecidedPlan, OrdersInForce, PlacedBid, PlantHead, PlantState, fleet_at_start
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
-from vpp.messages import AssetSnapshot, Decision, Engine, PlanNote
+from vpp.messages import AssetSnapshot, Decision, Engine, PlanNote, read_decision
 from vpp.streams.reducer import Origin
 
 _NOWHERE = Origin("", 0, 0)
@@ -38,6 +44,67 @@ class Difference:
     items: dict[str, float]
     power_mw: dict[str, float]
     notes: tuple[PlanNote, ...]
+
+
+class Resumption(msgspec.Struct):
+    """What the plant of a zone continues from where its log is lost.
+
+    ``decision``: the last decision as it was stored. ``lives``: orders that have not ended.
+    """
+
+    decision: str
+    lives: OrderLives
+
+
+def resumed_state(zone: Zone, resumption: Resumption, chooser: Chooser, key: bytes | None) -> PlantState:
+    """Return the plant after its last decision: fleet, setpoints in force, orders, and the slot that was settled.
+
+    Setpoints are decided again from the record, so they are the same ones where the zone is configured as before.
+
+    Args:
+        zone: The zone as it is configured now; without the recorded assets it has no setpoints in force.
+        resumption: What was stored.
+        chooser: Makes the decision again.
+        key: With it an order continues only if the admission step signed it.
+    """
+    decision = read_decision(resumption.decision)
+    inputs = _recorded_inputs(zone, decision)
+    closed, seen = inputs.closed, inputs.observation
+    state = PlantState(
+        PlantHead(
+            closed=closed,
+            first=closed,
+            blind_slots=inputs.blind_slots,
+            assets={**fleet_at_start(zone, {}), **inputs.assets},
+            heard=dict.fromkeys(decision.bids, closed),
+        )
+    )
+    for policy, placed in inputs.bids.items():
+        index = zone.step.index(placed.bid.slot)
+        state.keep_last(index, placed)
+        state.mark_bid(policy, index)
+    lives = {
+        order_id: life
+        for order_id, life in resumption.lives.open.items()
+        if key is None or was_admitted(life.order, key)
+    }
+    state.standing = OrdersInForce([life.order for life in lives.values()], OrderLives(lives, resumption.lives.number))
+    if set(inputs.assets) == {asset.asset_id for asset in zone.assets}:
+        choice = _choice(decision, inputs, chooser)
+        state.plan = None if choice is None else choice.plan
+    state.keep_settled(
+        SettledSlot(
+            index=closed,
+            net_mw=served_net_mw(zone, seen),
+            price_per_mwh=price_per_mwh(zone, seen),
+            power_mw={asset_id: asset.power_mw for asset_id, asset in inputs.assets.items()},
+            observed=seen is not None,
+            provisional=is_provisional(seen),
+        )
+    )
+    for kind in ("head", "plan", "orders"):
+        state.changed.mark(kind)
+    return state
 
 
 def configured(zones: Iterable[Zone], decision: Decision) -> Zone:
@@ -67,13 +134,10 @@ def recompute(zone: Zone, decision: Decision, clear: build_problem.Clear = build
         RefusedError: The zone's configuration is another one, or the record is not whole.
     """
     chooser = Chooser(configured([zone], decision), clear, explore=bool(decision.alternatives))
-    inputs = _recorded_inputs(zone, decision)
-    if not decision.revision:
-        return chooser.choose(inputs).decision
-    revision = chooser.hold_now(inputs, decision.orders[0], _NOWHERE) if decision.orders else None
-    if revision is None:
+    choice = _choice(decision, _recorded_inputs(zone, decision), chooser)
+    if choice is None:
         raise RefusedError(f"decision {decision.decision_id} is a revision without the order that asked for it")
-    return revision.decision
+    return choice.decision
 
 
 def why_not(
@@ -116,6 +180,13 @@ def why_not(
         power_mw={asset.asset_id: float(other.power_mw[row, 0]) for row, asset in enumerate(zone.assets)},
         notes=tuple(note for note in other.notes if note not in plan.notes),
     )
+
+
+def _choice(decision: Decision, inputs: DecisionInputs, chooser: Chooser) -> Choice | None:
+    """Return the choice that a record tells of, made again; None for a revision without the order that asked for it."""
+    if not decision.revision:
+        return chooser.choose(inputs)
+    return chooser.hold_now(inputs, decision.orders[0], _NOWHERE) if decision.orders else None
 
 
 def _recorded_inputs(zone: Zone, decision: Decision) -> DecisionInputs:

@@ -20,6 +20,7 @@ from agents.plant.conditions import Condition, alert_of, cap_breach, follow
 from agents.plant.decide import Choice, Chooser, inputs_of
 from agents.plant.ledger import SettledSlot, entries, money_of, trades
 from agents.plant.order_flow import count, end_orders, refuse_order, take_order, weigh_orders
+from agents.plant.recompute import Resumption, resumed_state
 from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
 from agents.plant.state import (
     MEMORY_DAYS,
@@ -60,6 +61,7 @@ class PlantReducer:
         policies: Whose bids a slot waits for: ``actor``, ``trader`` or both; bids of others are not weighed.
         clear: Solves a clearing problem.
         start_soc: Known states of charge (0-1) by asset, for a run that continues from an earlier one.
+        resumption: What the plant continues from where it has no state of its own; None: it starts at rest.
         explore: Whether each decision prices its alternatives (three more solves).
         approval_key: The secret that approvals and admissions are signed with; with it no unsigned order acts.
     """
@@ -74,8 +76,10 @@ class PlantReducer:
         explore: bool = True,
         approval_key: bytes | None = None,
         longest_order: timedelta = MAX_LIFE,
+        resumption: Resumption | None = None,
     ) -> None:
         self._zone = zone
+        self._resumption = resumption
         self._step = zone.step
         self._policies = policies
         self._chooser = Chooser(zone, clear, explore)
@@ -89,8 +93,11 @@ class PlantReducer:
         return PlantState()
 
     def load(self, zone: str, get: Load) -> PlantState:
-        """Return the stored state, or the initial state if it cannot be read."""
-        return load_state(get, self._policies, self._memory)
+        """Return the stored state; without a usable one that of the earlier start, else the initial one."""
+        state = load_state(get, self._policies, self._memory)
+        if self._resumption is None or state.head.closed is not None or state.waiting:
+            return state
+        return resumed_state(self._zone, self._resumption, replace(self._chooser, explore=False), self._key)
 
     def changes(self, state: PlantState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""

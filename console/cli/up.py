@@ -24,6 +24,7 @@ from console.local.device_processes import Beside, check_list, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
 from console.local.prepare import prepare
+from console.local.run_history import has_sent_all
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
 from topologies.control.run_mode import forget_page, note_mode
@@ -187,7 +188,14 @@ def _run(
     beside: Beside,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    with Supervisor(settings, zones, source, ticker=options.is_live, beside=beside.processes) as supervisor:
+    with Supervisor(
+        settings,
+        zones,
+        source,
+        ticker=options.is_live,
+        beside=beside.processes,
+        has_ended=has_sent_all(settings, options),
+    ) as supervisor:
         broker = supervisor.settings.kafka.bootstrap_servers
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:

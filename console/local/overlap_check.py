@@ -18,7 +18,7 @@ LOOK_BACK = 500
 def refuse_decided_slots(settings: Settings, zones: tuple[str, ...], options: SourceOptions) -> None:
     """Refuse a run on a lasting broker that would decide slots which are decided already.
 
-    A source that continues from its own checkpoint is let through: it sends only what follows.
+    A source that continues from its own checkpoint is let through: it sends only what follows, or nothing.
 
     Raises:
         RefusedError: A zone's slots from the run's start on are decided; names the way out.
@@ -27,7 +27,7 @@ def refuse_decided_slots(settings: Settings, zones: tuple[str, ...], options: So
     if not settings.kafka.bootstrap_servers or settings.kafka.embedded:
         return
     checkpoint = read_checkpoint(checkpoint_path(settings))
-    if checkpoint is not None and checkpoint.identity == options.identity and not checkpoint.finished:
+    if checkpoint is not None and checkpoint.identity == options.identity:
         return
     start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
     for zone, last in _last_decided(settings).items():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from agents.assets.registry import type_of
-from console.local.run_history import continue_run, keep_under_another_name
+from agents.plant.recompute import Resumption
+from console.local.resumption import stored_resumptions
+from console.local.run_history import continue_run, is_lasting, keep_under_another_name
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
+from topologies.runtime.resumption import write_resumptions
 from topologies.sources.feed import SIMULATED_HISTORY, Feed
 from topologies.sources.feeds.live_feed import LiveFeed, open_source
 from topologies.sources.options import SIMULATION_START, SourceOptions
@@ -21,9 +24,10 @@ from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.files.availability import MAX_LEAD
 from vpp.files.dataset import size_and_change
-from vpp.fleet.in_force import fleet_path, start_fleet_path
+from vpp.fleet.in_force import configured_fleet_path, fleet_path, start_fleet_path
+from vpp.fleet.live_change import differences, with_start_of
 from vpp.fleet.lookup import write_fleet
-from vpp.fleet.schema import Zone
+from vpp.fleet.schema import Fleet, Zone, load_fleet
 from vpp.run_in_use import run_label
 from vpp.settings import LiveSettings, Settings
 from vpp.store import open_store
@@ -67,8 +71,8 @@ def prepare(
 ) -> Prepared:
     """Open the source, find where the run continues, fit the zones, train missing models, and report assumptions.
 
-    A run that continues starts at the slot after its last settled one, with the state of charge of that slot and the
-    models that served it.
+    A run that continues starts at the slot after its last settled one, with the plant as it was then (state of charge,
+    setpoints in force, orders that have not ended) and the models that served it.
 
     Args:
         options: The source.
@@ -100,12 +104,20 @@ def prepare(
         feed = open_source(continuation.options, settings, now=now)
     options = continuation.options
     zones = dict(feed.zones)
+    plants: dict[str, Resumption] = {}
     if continuation.last is not None:
         say(f"run {run_label(settings.run)} continues after {iso(continuation.last)}; --fresh starts again")
         zones = {name: _resumed(zone, settings, continuation.last) for name, zone in feed.zones.items()}
+        if not continuation.skips:
+            plants = _plants(settings, zones, continuation.last, say)
+    write_resumptions(settings, plants)
     start_path = start_fleet_path(settings)
-    for path in (start_path, fleet_path(settings)):
-        write_fleet(path, zones.values())
+    reloaded = zones if continuation.last is None and not is_lasting(settings) else _reloaded(zones, settings, say)
+    # Workers on a lasting broker have the changes in their state, on top of the fleet that they started with.
+    write_fleet(start_path, (zones if is_lasting(settings) else reloaded).values())
+    write_fleet(configured_fleet_path(settings), zones.values())
+    write_fleet(fleet_path(settings), reloaded.values())
+    zones = reloaded
     fitted = settings.model_copy(update={"fleet": start_path, "live": _deadlines(settings, feed)})
     check(fitted)
     if train:
@@ -123,6 +135,32 @@ def _deadlines(settings: Settings, feed: Feed) -> LiveSettings:
     close_s = max(live.close_after_s, feed.delay.total_seconds())
     decide_s = max(live.decide_after_s, close_s + live.decide_after_s - live.close_after_s)
     return live.model_copy(update={"close_after_s": close_s, "decide_after_s": decide_s})
+
+
+def _reloaded(zones: dict[str, Zone], settings: Settings, say: Say) -> dict[str, Zone]:
+    """Return the zones as `vpp reload` left them; one that is configured otherwise than at the last start as it is."""
+    paths = (configured_fleet_path(settings), fleet_path(settings))
+    configured, in_force = (load_fleet(path) if path.is_file() else Fleet() for path in paths)
+    reloaded = dict(zones)
+    for name, zone in zones.items():
+        before, changed = configured.get(name), in_force.get(name)
+        if before is None or changed is None or differences(before, zone):
+            continue
+        changes = differences(zone, changed)
+        if changes:
+            say(f"{name}: changed by vpp reload, and so it stays: {'; '.join(map(str, changes))}")
+            reloaded[name] = with_start_of(zone, changed)
+    return reloaded
+
+
+def _plants(settings: Settings, zones: Iterable[str], last: datetime, say: Say) -> dict[str, Resumption]:
+    """Return what the plants continue from after the slot ``last``; say which orders continue."""
+    with open_store(settings, read_only=True) as store:
+        plants = stored_resumptions(store, zones, last, settings.approval_secret)
+    for zone, plant in plants.items():
+        if plant.lives.open:
+            say(f"{zone}: orders that have not ended continue: {', '.join(plant.lives.open)}; see vpp orders")
+    return plants
 
 
 def _resumed(zone: Zone, settings: Settings, last: datetime) -> Zone:

@@ -11,6 +11,8 @@ from uuid import uuid4
 import msgspec
 
 from console.local.directory_lock import directory_locked
+from console.local.resumption import last_whole_slot
+from topologies.sources.checkpoint import checkpoint_path, read_checkpoint
 from topologies.sources.feed import Feed, FileFeed
 from topologies.sources.options import CATCH_UP_DAYS, SourceOptions, first_slot
 from topologies.sources.pace import whole_weeks
@@ -21,9 +23,10 @@ from vpp.fleet.in_force import fleet_path
 from vpp.messages import Audit
 from vpp.run_in_use import DEFAULT_RUN, read_run_in_use, run_label, write_run_in_use
 from vpp.settings import Settings
-from vpp.store import Store, open_store
+from vpp.store import open_store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import ASSETS, AUDIT, TABLES
+from vpp.store.named_queries import missing_ends
+from vpp.store.tables import ASSETS, AUDIT, TABLES, TELEMETRY
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +59,13 @@ class Continuation:
         options: The source options, their start moved to the next slot where the run continues.
         last: The last settled slot of the run (as stored), None if the run is new.
         finished: The source has nothing after ``last``.
+        skips: Slots between ``last`` and the start are left out, as asked.
     """
 
     options: SourceOptions
     last: datetime | None = None
     finished: bool = False
+    skips: bool = False
 
 
 def continue_run(options: SourceOptions, feed: Feed, settings: Settings, now: datetime) -> Continuation:
@@ -79,27 +84,40 @@ def continue_run(options: SourceOptions, feed: Feed, settings: Settings, now: da
     path = record_path(settings)
     record = read_record(path)
     is_same = record is not None and (record.source, record.zones) == (fresh.source, fresh.zones)
-    if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
+    step = timedelta(minutes=feed.step_min)
+    if is_lasting(settings):
         # The source continues at its own checkpoint if it is started with the same options.
         if record is not None and is_same and (options.catch_up or options.live):
             return Continuation(_placed(options, record.start, record.shift_weeks))
+        placed = _placed(options, fresh.start, fresh.shift_weeks)
+        if is_same and has_sent_all(settings, placed):
+            with open_store(settings, read_only=True) as store:
+                if not missing_ends(store, fresh.zones):
+                    return Continuation(placed, last_whole_slot(store, fresh.zones, step), finished=True)
         _write(path, fresh)
-        return Continuation(_placed(options, fresh.start, fresh.shift_weeks))
+        return Continuation(placed)
     with open_store(settings, read_only=True) as store:
-        last = last_settled(store, fresh.zones)
-        stored = last or last_settled(store)
-    if stored is None:
+        last = last_whole_slot(store, fresh.zones, step)
+        stored = last or max((span.last for span in store.spans(TELEMETRY)), default=None)
+    if stored is None or (is_same and last is None):
         _write(path, fresh)
         return Continuation(_placed(options, fresh.start, fresh.shift_weeks))
     if record is None or last is None or not is_same:
         raise _other_source(settings, record, fresh, stored)
-    start = _start_after(last, options, record, feed.step_min, settings)
+    following = last + step - timedelta(weeks=record.shift_weeks)
+    start = _checked_start(following, last, options, record, settings)
     end = options.end or _end(feed)
     if end is not None and start >= end:
         return Continuation(options, last, finished=True)
     _write(path, msgspec.structs.replace(record, start=start, began_at=now))
     options = replace(options, start=start, refit_from=record.refit_from)
-    return Continuation(_placed(options, start, record.shift_weeks), last)
+    return Continuation(_placed(options, start, record.shift_weeks), last, skips=start > following)
+
+
+def has_sent_all(settings: Settings, options: SourceOptions) -> bool:
+    """Return whether everything that the source of these options sends is on the broker, by its own checkpoint."""
+    checkpoint = read_checkpoint(checkpoint_path(settings)) if is_lasting(settings) else None
+    return checkpoint is not None and checkpoint.finished and checkpoint.identity == options.identity
 
 
 def _first_record(options: SourceOptions, feed: Feed, now: datetime) -> RunRecord:
@@ -126,22 +144,21 @@ def _other_source(settings: Settings, record: RunRecord | None, asked: RunRecord
     )
 
 
-def _start_after(
-    last: datetime, options: SourceOptions, record: RunRecord, step_min: int, settings: Settings
+def _checked_start(
+    following: datetime, last: datetime, options: SourceOptions, record: RunRecord, settings: Settings
 ) -> datetime:
-    """Return the slot, in the source's own time, where a run that is settled up to ``last`` continues.
+    """Return the slot, in the source's own time, where a run continues.
 
     Args:
-        last: The last settled slot, as stored.
-        options: What was asked for; a new start may lie after the next slot, never before it.
+        following: The slot after ``last``, in the source's own time.
+        last: The last slot of the run, as stored.
+        options: The options of this start; a new start may be after ``following``, never before it.
         record: Of the run.
-        step_min: Step of the source, minutes.
         settings: Name the run.
 
     Raises:
-        RefusedError: The run has decided the asked start already.
+        RefusedError: The run has decided the requested start already.
     """
-    following = last + timedelta(minutes=step_min) - timedelta(weeks=record.shift_weeks)
     if options.start is None or options.start == record.asked_start:
         return following
     if options.start < following:
@@ -150,13 +167,6 @@ def _start_after(
             hint="leave --from out to continue; or --run NAME, or --fresh",
         )
     return options.start
-
-
-def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:
-    """Return the last slot that is settled in all zones which have settled any; None if none has."""
-    rows = store.latest(ASSETS, zones, columns=("zone", "slot"))
-    newest: dict[str, datetime] = dict(rows.values)
-    return min(newest.values(), default=None)
 
 
 def source_label(options: SourceOptions) -> str:
@@ -176,7 +186,7 @@ def keep_under_another_name(settings: Settings) -> str | None:
     Raises:
         RefusedError: A plant is running, or rows and topics cannot be renamed here.
     """
-    if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
+    if is_lasting(settings):
         raise RefusedError("topics of a lasting broker cannot start again", hint="start another run with --run NAME")
     with directory_locked(settings.data_dir), open_store(settings) as store:
         names = store.runs()
@@ -260,6 +270,11 @@ def read_record(path: Path) -> RunRecord | None:
 def _write(path: Path, record: RunRecord) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, msgspec.json.encode(record))
+
+
+def is_lasting(settings: Settings) -> bool:
+    """Return whether the broker keeps topics and state between two starts."""
+    return bool(settings.kafka.bootstrap_servers) and not settings.kafka.embedded
 
 
 def _placed(options: SourceOptions, start: datetime, weeks: int) -> SourceOptions:

@@ -86,12 +86,13 @@ def test_live_mode_shifts_a_file_to_now_decides_by_deadlines_and_takes_a_new_mod
 
 
 @pytest.mark.drill("restart")
-def test_a_run_started_again_goes_on_at_its_next_slot_with_its_state_of_charge(place: Place) -> None:
+def test_a_run_started_again_continues_at_its_next_slot_with_the_setpoints_in_force(place: Place) -> None:
     place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     span = ["--zone", "SIM_NORTH", "--no-train", "--speed", "max", "--until-done", "--json"]
     first = place.vpp("up", *span, "--to", "2025-06-02T12:00")
     assert first.returncode == 0, first.stderr[-2000:]
     before = [row for row in exported(place, "assets") if row["soc"]]
+    planned = {(row["slot"], row["asset_id"]): row["power_mw"] for row in exported(place, "setpoints")}
     other = place.vpp("up", *span, "--seed", "1", "--to", "2025-06-02T15:00")
     assert other.returncode == 4, other.stderr[-2000:]
     assert "--run NAME" in other.stderr
@@ -101,8 +102,7 @@ def test_a_run_started_again_goes_on_at_its_next_slot_with_its_state_of_charge(p
     assert len(rows) == len(before) + 6
     assert rows[: len(before)] == before
     start = rows[len(before)]
-    assert start["power_mw"] == "0.0"
-    assert start["soc"] == before[-1]["soc"]
+    assert start["planned_mw"] == planned[start["slot"], start["asset_id"]]
     again = place.vpp("up", *span, "--to", "2025-06-02T15:00")
     assert again.returncode == 0, again.stderr[-2000:]
     assert "nothing after 2025-06-02T14:30:00Z" in again.stderr

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from topologies.runtime.resumption import read_resumptions
 from vpp.errors import ConfigError
 from vpp.fleet.schema import Zone
 from vpp.messages import Order
@@ -72,7 +73,10 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             from agents.plant.reducer import PlantReducer
 
             return PlantReducer(
-                zone, approval_key=settings.approval_secret, longest_order=timedelta(hours=settings.longest_order_h)
+                zone,
+                approval_key=settings.approval_secret,
+                longest_order=timedelta(hours=settings.longest_order_h),
+                resumption=read_resumptions(settings).get(zone.zone),
             )
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))

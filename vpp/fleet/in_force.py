@@ -25,6 +25,16 @@ def start_fleet_path(settings: Settings) -> Path:
     return fleet_path(settings).with_name("fleet.start.yaml")
 
 
+def configured_fleet_path(settings: Settings) -> Path:
+    """Return where `vpp up` writes the fleet as files configure it, without what ``vpp reload`` changed."""
+    return fleet_path(settings).with_name("fleet.configured.yaml")
+
+
+def resumption_path(settings: Settings) -> Path:
+    """Return where `vpp up` writes what the plants of a run that continues start from."""
+    return fleet_path(settings).with_name("resumption.json")
+
+
 def configured_zones(settings: Settings) -> Callable[[str], Zone | None]:
     """Return the look-up of a worker: the fleet file that its settings name, then the shipped zones.
 

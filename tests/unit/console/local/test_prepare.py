@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +11,13 @@ import pytest
 
 from console.local.device_processes import check_list
 from console.local.prepare import prepare
-from topologies.sources.options import SourceOptions
+from console.local.run_history import Continuation
+from topologies.sources.options import SIMULATION_START, SourceOptions
 from vpp.errors import ConfigError
 from vpp.fleet.in_force import configured_zones, fleet_path, keep_superseded, zone_in_force
 from vpp.fleet.lookup import write_fleet
 from vpp.settings import Settings
+from vpp.store import open_store
 
 ZONE = "SIM_NORTH"
 
@@ -40,3 +44,38 @@ def test_a_device_list_that_does_not_fit_is_refused_before_a_model_is_trained(tm
     with pytest.raises(ConfigError, match="no device of the list is in a zone of the run"):
         prepare(options, settings, train=True, say=lines.append, check=partial(check_list, str(devices)))
     assert not [line for line in lines if "training" in line]
+
+
+@pytest.mark.parametrize("broker", ["", "127.0.0.1:1"])
+def test_what_reload_changed_stays_over_restarts_until_the_configuration_changes(
+    tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = SourceOptions(kind="simulate", zones=(ZONE,))
+    settings = Settings(data_dir=tmp_path)
+    settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": broker})})
+    last = SIMULATION_START + timedelta(hours=1)
+    going_on = Continuation(replace(options, start=last + timedelta(minutes=30)), None if broker else last)
+    monkeypatch.setattr("console.local.prepare.continue_run", lambda *_: going_on)
+    lines: list[str] = []
+
+    def restart(own: Settings = settings) -> tuple[float, float]:
+        """Return the hedge that is in force, and that the workers start with."""
+        fitted = prepare(options, own, train=False, say=lines.append).settings
+        in_force, started = zone_in_force(own, ZONE), configured_zones(fitted)(ZONE)
+        assert in_force is not None
+        assert started is not None
+        return in_force.hedge, started.hedge
+
+    fleet_path(settings).parent.mkdir(parents=True)
+    with open_store(settings):
+        pass
+    base, _ = restart()
+    zone = zone_in_force(settings, ZONE)
+    assert zone is not None
+    write_fleet(fleet_path(settings), [zone.model_copy(update={"hedge": 0.1})])
+    for _ in range(2):
+        assert restart() == (0.1, base if broker else 0.1)
+        assert f"{ZONE}: changed by vpp reload, and so it stays: hedge: {base:g} -> 0.1" in lines
+    own = tmp_path / "own.yaml"
+    write_fleet(own, [zone.model_copy(update={"hedge": 0.3, "channels": None})])
+    assert restart(settings.model_copy(update={"fleet": own})) == (0.3, 0.3)

@@ -18,16 +18,20 @@ from console.local.run_history import (
     read_record,
     record_path,
 )
+from topologies.sources.checkpoint import Checkpoint, checkpoint_path, write_checkpoint
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.store.tables import ASSETS, AUDIT
+from vpp.store.table import Row, Table
+from vpp.store.tables import ASSETS, AUDIT, BIDS, DECISIONS, ENDS, LEDGER, SETPOINTS, TELEMETRY
+from vpp.streams.topics import expected_ends
 
 ZONES = ("SIM_NORTH", "SIM_SOUTH")
 NOW = datetime(2026, 3, 4, 5, tzinfo=UTC)
 OPTIONS = SourceOptions(kind="simulate", zones=ZONES)
 STEP = timedelta(minutes=30)
+FOUR_SLOTS = replace(OPTIONS, end=SIMULATION_START + 4 * STEP)
 
 
 @pytest.fixture
@@ -41,11 +45,29 @@ def start(settings: Settings, options: SourceOptions = OPTIONS, now: datetime = 
     return continuation.options
 
 
-def settle(settings: Settings, slots: int, zone: str = "SIM_NORTH", first: datetime = SIMULATION_START) -> None:
-    rows = [(zone, first + n * STEP, "b1", "battery", 1.0, 0.5, 0.4, 1.0, "twin", True, None) for n in range(slots)]
+OF_EACH_SLOT = (TELEMETRY, BIDS, ASSETS, LEDGER, DECISIONS)
+VALUES: dict[str, Any] = {"text": "x", "int": 0, "real": 0.5, "json": "{}", "bool": True}
+
+
+def settle(
+    settings: Settings,
+    slots: int,
+    zone: str = "SIM_NORTH",
+    first: datetime = SIMULATION_START,
+    tables: tuple[Table, ...] = OF_EACH_SLOT,
+) -> None:
+    """Write one row of each slot into each table, as storage does when all steps have come so far."""
     audit = (zone, NOW, f"{zone}-{slots}", "local:me", "hold", "accepted", "", "", "h")
     with open_store(settings) as store:
-        store.write_all({ASSETS: rows, AUDIT: [audit]})
+        rows = {table: [row_at(table, zone, first + n * STEP) for n in range(slots)] for table in tables}
+        store.write_all({**rows, AUDIT: [audit]})
+
+
+def row_at(table: Table, zone: str, slot: datetime) -> Row:
+    return tuple(
+        zone if column.name == "zone" else slot if column.type == "time" else VALUES[column.type]
+        for column in table.columns
+    )
 
 
 def test_a_new_run_starts_as_asked_and_is_recorded(settings: Settings) -> None:
@@ -64,6 +86,30 @@ def test_the_same_source_goes_on_after_the_last_slot_settled_in_every_zone(setti
     again = start(settings, replace(OPTIONS, speed=600.0))
     assert again.start == SIMULATION_START + 7 * STEP
     assert again.refit_from == SIMULATION_START
+
+
+@pytest.mark.parametrize("behind", [*OF_EACH_SLOT, SETPOINTS], ids=lambda table: table.name)
+def test_a_slot_that_lacks_rows_after_a_kill_is_run_again(settings: Settings, behind: Table) -> None:
+    start(settings)
+    settle(settings, 7, tables=tuple(table for table in OF_EACH_SLOT if table is not behind))
+    settle(settings, 5, first=SIMULATION_START + STEP * (behind is SETPOINTS), tables=(behind,))
+    assert start(settings).start == SIMULATION_START + 5 * STEP
+
+
+def test_a_run_that_was_killed_before_its_first_slot_was_whole_starts_again(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 1, tables=(TELEMETRY, BIDS))
+    assert start(settings) == OPTIONS
+    with pytest.raises(RefusedError, match="holds simulator"):
+        start(settings, replace(OPTIONS, seed=1))
+
+
+def test_slots_that_are_left_out_are_no_continuation_of_the_plant(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 3)
+    later = replace(OPTIONS, start=SIMULATION_START + 9 * STEP)
+    assert continue_run(later, open_feed(later, settings), settings, NOW).skips
+    assert not continue_run(OPTIONS, open_feed(OPTIONS, settings), settings, NOW).skips
 
 
 def test_the_same_command_line_with_a_start_goes_on_too(settings: Settings) -> None:
@@ -99,6 +145,48 @@ def test_a_source_without_further_rows_is_finished(settings: Settings) -> None:
     settle(settings, 4)
     continuation = continue_run(options, open_feed(options, settings), settings, NOW)
     assert (continuation.finished, continuation.last) == (True, SIMULATION_START + 3 * STEP)
+
+
+class TestLastingBroker:
+    """A broker that remembers: the checkpoint of the source says how far it is, the store what came of it."""
+
+    @pytest.fixture
+    def lasting(self, settings: Settings) -> Settings:
+        lasting = settings.model_copy(
+            update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})}
+        )
+        start(lasting, FOUR_SLOTS)
+        for zone in ZONES:
+            settle(lasting, 4, zone)
+        return lasting
+
+    def checkpoint(self, settings: Settings, options: SourceOptions, **fields: Any) -> None:
+        place = Checkpoint(identity=options.identity, began_at=NOW, **fields)
+        write_checkpoint(checkpoint_path(settings), place)
+
+    def end(self, settings: Settings) -> None:
+        with open_store(settings) as store:
+            rows = [(zone, NOW, topic, producer, None) for zone in ZONES for topic, producer in expected_ends()]
+            store.write(ENDS, rows)
+
+    def test_a_finished_run_of_the_same_file_has_nothing_to_do(self, lasting: Settings) -> None:
+        self.checkpoint(lasting, FOUR_SLOTS, finished=True)
+        self.end(lasting)
+        again = continue_run(FOUR_SLOTS, open_feed(FOUR_SLOTS, lasting), lasting, NOW)
+        assert (again.finished, again.last) == (True, SIMULATION_START + 3 * STEP)
+
+    def test_what_was_sent_and_not_stored_is_still_worked_off(self, lasting: Settings) -> None:
+        self.checkpoint(lasting, FOUR_SLOTS, finished=True)
+        assert start(lasting, FOUR_SLOTS) == FOUR_SLOTS
+
+    def test_half_a_run_goes_on_by_the_checkpoint_of_its_source(self, lasting: Settings) -> None:
+        self.checkpoint(lasting, FOUR_SLOTS, sent=9)
+        assert start(lasting, FOUR_SLOTS) == FOUR_SLOTS
+
+    def test_other_options_are_another_run(self, lasting: Settings) -> None:
+        self.checkpoint(lasting, replace(FOUR_SLOTS, seed=1), finished=True)
+        self.end(lasting)
+        assert start(lasting, FOUR_SLOTS) == FOUR_SLOTS
 
 
 @pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(days=3)])
@@ -140,7 +228,7 @@ def test_fresh_takes_the_fleets_of_the_run_along(settings: Settings) -> None:
 def test_a_deleted_run_leaves_its_audit_and_the_deletion_in_it(settings: Settings) -> None:
     start(settings)
     settle(settings, 3)
-    assert delete_run(settings, "local:me", NOW) == 3
+    assert delete_run(settings, "local:me", NOW) == 3 * len(OF_EACH_SLOT)
     with open_store(settings, read_only=True) as store:
         assert store.count(ASSETS) == 0
         assert set(store.read(AUDIT, columns=("action",)).column("action")) == {"hold", "delete_run"}
