@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -211,6 +212,7 @@ def _captures(
         if zone is None:
             raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
         days = captures(store, zone, start=start, end=end)
+        entries = ledger_rows(ledger_totals(store, zone=[name], start=start, end=end))
         for asset_id, total in capture_of_each(days).items():
             captured.append(
                 {
@@ -218,6 +220,7 @@ def _captures(
                     "asset_id": asset_id,
                     "currency": zone.market.currency,
                     **_captured(total),
+                    "zone_penalty_avoided": math.fsum(entry["penalty_avoided"] for entry in entries),
                     "days": [
                         {"day": day.day.isoformat(), "slots": day.slots, **_captured(day.capture)}
                         for day in days
@@ -243,7 +246,11 @@ def _render_captures(captured: list[dict[str, Any]]) -> None:
         return
     rows = [{name: value for name, value in capture.items() if name != "days"} for capture in captured]
     table(None, rows[0], [row.values() for row in rows])
-    say("perfect: the day's prices known from its start, energy left at the day's median; --json has the days")
+    say(
+        "perfect: trading alone, the day's prices known from its start, energy left at the day's median; --json has "
+        "the days. The fleet also keeps the limits of its zone and follows orders: lost_to_constraint and "
+        "lost_to_hold are what that costs in trading, zone_penalty_avoided is what it saves the zone"
+    )
 
 
 def export(

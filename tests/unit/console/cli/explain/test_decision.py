@@ -181,5 +181,10 @@ def test_captures_split_what_is_missing_of_perfect_foresight(folder: Path, capsy
     assert row["asset_id"] == "bat"
     assert lost == pytest.approx(row["perfect"] - row["value"], abs=1e-9)
     assert [day["slots"] for day in row["days"]] == [3]
+    assert main(["ledger", "--by", "zone", "--data-dir", str(folder), "--json"]) == 0
+    (total,) = json.loads(capsys.readouterr().out)
+    assert row["zone_penalty_avoided"] == total["penalty_avoided"]
     assert main(["ledger", "--capture", "--data-dir", str(folder)]) == 0
-    assert "lost_to_forecast" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "lost_to_forecast" in shown.out
+    assert "keeps the limits of its zone" in shown.err
