@@ -18,17 +18,17 @@ _HEAD = """\
 
 Written by `python -m deploy.generate` from `vpp/streams/topics.py` and the types in `vpp/messages`: do not edit.
 
-- A topic's name on the broker is `vpp.` and the name below; a named run (`VPP_RUN=july`) has topics of its own,
+- A topic's name on the broker is `vpp.` and the name below; a named run (`VPP_RUN=july`) has its own topics,
   `vpp-july.` and the name.
 - The key is the zone, as UTF-8. Every topic has the same number of partitions (`VPP_KAFKA__PARTITIONS`, default
-  {partitions}), so a zone stands in the same partition everywhere. A producer of your own must partition by key
+  {partitions}), so a zone has the same partition in each topic. Your own producers must partition by key
   with murmur2, as Java's does (librdkafka: `partitioner=murmur2`).
-- The value is one JSON object; `kind` says which message it is. Times are ISO 8601 UTC, a missing number is `null`,
+- The value is one JSON object; `kind` is the type of the message. Times are ISO 8601 UTC, a missing number is `null`,
   power is positive into the grid.
-- Records carry the broker's time (`message.timestamp.type=LogAppendTime`): retention goes by it, so a replay of old
+- Records carry the broker's time (`message.timestamp.type=LogAppendTime`): retention uses it, so a replay of old
   data is not deleted at once. Event time is in the value.
 - `deploy/create-topics.sh` creates them with `rpk`; `vpp topics create` does the same through the Kafka protocol. Both
-  leave topics alone that are there.
+  leave existing topics unchanged.
 - `schemas/` beside this page holds the JSON schema of each topic; `vpp topics schema NAME` prints it.
 """
 

@@ -10,7 +10,7 @@ from vpp.messages.times import Time
 
 
 class AlertAction(StrEnum):
-    """What a person does: take an alert on (``acknowledge``), stop notices for a while (``silence``), or plan work.
+    """Act of a person: acknowledge an alert, stop notices for a time (``silence``), or plan work (``maintenance``).
 
     ``maintenance``: nobody is notified of alerts that begin while the work lasts.
     """

@@ -15,7 +15,7 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class AlertCode(StrEnum):
-    """What an alert is about. Codes of telemetry are those of ``Quality``, codes of the guard those of ``Cause``."""
+    """Subject of an alert. Codes of telemetry are those of ``Quality``, codes of the guard those of ``Cause``."""
 
     OTHER = "other"
     # telemetry
@@ -84,7 +84,7 @@ EPISODES = frozenset(
 
 
 class AlertEffect(StrEnum):
-    """What follows from the cause of an alert, as long as it lasts."""
+    """Effect of the cause of an alert while it lasts."""
 
     NONE = "none"
     NOT_USED = "not_used"
@@ -107,7 +107,7 @@ class AlertEffect(StrEnum):
 
 
 class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):
-    """Something that a person should know: one alert for each episode.
+    """Information for people: one alert for each episode.
 
     ``alert_id`` is stable: the alert is written again when its episode ends, and that is the same row. ``slot``: first
     slot of the episode. ``ended_at``: its end; null while it lasts, and where it is a moment (see ``EPISODES``).

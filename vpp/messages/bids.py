@@ -11,11 +11,11 @@ from vpp.messages.times import Time
 
 
 class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults=True):
-    """The grid-response actor's bid after ``slot`` closed: the served share's net load and what its limits are worth.
+    """The grid-response actor's bid after ``slot`` closed: the served share's net load and the value of its limits.
 
     All lists have one value per entry of ``horizon_min``. Empty lists and a ``reason``: no bid could be made.
     ``observation``: the closed slot; absent only in a decision record, which has it once for all bids.
-    ``not_ready``: too little of the past is known to bid on the forecast; the policy's earlier bid no longer holds.
+    ``not_ready``: too little history is known to bid on the forecast; the policy's earlier bid no longer holds.
     """
 
     policy: ClassVar[str] = "actor"
@@ -40,7 +40,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
 
 
 class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What a part of the trader would do in the next slot, for any stored energy and any price.
+    """Action of one part of the trader in the next slot, for any stored energy and any price.
 
     ``water_value_per_mwh``: value of one more MWh in store after the slot, at equal steps of usable capacity, lowest
     first. A seen price p is acted on as ``expected + trust * (p - expected)``; a ``fixed`` one acts on the expected.
@@ -54,7 +54,7 @@ class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaults=True):
-    """The arbitrage trader's bid after ``slot`` closed: prices it trusts and what energy left in store is worth.
+    """The arbitrage trader's bid after ``slot`` closed: its expected prices and the value of energy left in store.
 
     ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``price_sd_per_mwh``: spread of
     each price around it, where prices are published when their slot begins (0 where it is known); empty elsewhere.

@@ -19,7 +19,7 @@ DECISION_VERSION: Literal[2] = 2
 
 
 class Engine(StrEnum):
-    """What made a decision: a solver, a named reflex, or the rest that a hold asks for at once."""
+    """Origin of a decision: a solver, a named reflex, or the immediate rest of a hold."""
 
     LP = "lp"
     MILP = "milp"
@@ -38,7 +38,7 @@ DeratingCode = Literal["not_following", "partly_following", "wrong_sign", "still
 
 
 class Derating(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Why an asset is not planned with all that it is built for.
+    """Why an asset is not planned with its full power.
 
     ``code``: ``not_following`` (does something else than it is set to), ``partly_following`` (a part of it),
     ``wrong_sign`` (the opposite) or ``still`` (its readings stand still). ``asked_mw``, ``measured_mw``: in the slot
@@ -108,7 +108,7 @@ class MissingBid(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class SetpointCheck(msgspec.Struct, kw_only=True, frozen=True):
-    """What the independent checker changed of one planned setpoint (MW); ``reason`` is its code."""
+    """Change of one planned setpoint by the independent checker (MW); ``reason`` is its code."""
 
     asset_id: str
     outcome: Literal["clamped", "refused"]
@@ -118,7 +118,7 @@ class SetpointCheck(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class OrderVerdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What became of one order in the decided slot.
+    """Outcome of one order in the decided slot.
 
     ``code`` is null where the order is met: else ``limited`` (by physics or a grid limit: ``asset_id`` gives
     ``power_mw``), ``out_of_reach`` (``asset_id`` reaches ``soc`` of ``wanted_soc`` in time), ``outranked`` (a stronger

@@ -82,7 +82,7 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class Spreads(msgspec.Struct, kw_only=True, frozen=True):
-    """What clearing needs of the net-load errors, one value per horizon, in the region's MW.
+    """Parameters of the net-load errors for clearing, one value per horizon, in the region's MW.
 
     ``ramp_sd_mw``: spread of the error of n[h]-n[h-1]; ``level_sd_mw``: spread of the error of n[h];
     ``carry``: regression of the error at h on the error at the first horizon (no unit, 1 at the first).
@@ -94,9 +94,9 @@ class Spreads(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class RampOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What net load does on its way, one value per horizon, in the region's MW.
+    """Changes of net load within the horizon, one value per horizon, in the region's MW.
 
-    ``large_mw``: the size that only the largest tenth of the past six weeks' changes over as many minutes reach.
+    ``large_mw``: the size of the largest tenth of the past six weeks' changes over as many minutes.
     ``p_rise``, ``p_fall``: probability that net load lies at the horizon by at least that above, or below, the closed
     slot's. All three are empty until two weeks are known. ``alarm_level``: the probability from which a ramp within six
     hours raises the alarm.
@@ -119,7 +119,7 @@ class RampOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
 
 
 class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What the trader weighs: prices per MWh on its own horizons (which may pass 24 h).
+    """Inputs of the trader: prices per MWh on its own horizons (which may exceed 24 h).
 
     ``known``: published prices, null where not yet known. ``experts``: name to expected prices (null: has none).
     Where horizons are one slot apart, ``horizon_min`` is empty and nothing is written twice (``shortened``): ``known``
@@ -213,9 +213,9 @@ def _published(prices: list[float | None]) -> int:
 
 
 class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """How complete the past behind a forecast is: of ``asked`` lags of its target, how many are ``known``.
+    """Completeness of the history behind a forecast: ``known`` of ``asked`` lags of its target.
 
-    ``imputed``: lags where a forecast of the guard stands in. The others are missing, and the model fills them.
+    ``imputed``: lags replaced by a forecast of the guard. The others are missing, and the model imputes them.
     ``ready``: whether policies may bid on the forecast. ``restored``: of the known lags, how many a restarted worker
     read from its changelog; it is part of the worker's status alone.
     """

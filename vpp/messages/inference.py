@@ -16,7 +16,7 @@ class InferenceFailure(StrEnum):
 
 
 class FeatureRow(Record, kw_only=True, frozen=True, tag="feature_row"):
-    """What the net-load model ``model_id`` reads to forecast from the closed ``slot``; the fields of ``NetLoadRow``.
+    """Input of the net-load model ``model_id`` for a forecast from the closed ``slot``; the fields of ``NetLoadRow``.
 
     Arrays are base64 of float64 numbers, little-endian, in C order; NaN is missing. H is the number of horizons.
     ``rows``: (features, H) of the table ``spec_hash``. ``levels``: (H, 7). ``volatility``: (5, H), MW. ``newest``:

@@ -31,9 +31,9 @@ ENDED_STAGES = frozenset({OrderStage.DONE, OrderStage.EXPIRED, OrderStage.REFUSE
 
 
 class OrderState(Record, kw_only=True, frozen=True, tag="order_state", omit_defaults=True):
-    """A change in the life of an order (``vpp.order_states``).
+    """A change of an order's state (``vpp.order_states``).
 
-    ``at``: the run clock. ``number``: counts the states of a zone, so those of one moment have an order.
+    ``at``: the run clock. ``number``: counts the states of a zone, so states of one moment are ordered.
     ``decision_id``: the decision that weighed it. ``moved_mwh``, ``lost``: energy that it moved so far against what the
     plant would have done itself, either way, and money that it lost by that (negative: gained), where it is counted.
     """

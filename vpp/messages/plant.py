@@ -31,7 +31,7 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
 class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=True):
     """Delivered power of one asset over ``slot`` (MW, positive into the grid) and its state at the slot's end.
 
-    ``outcome``: what became of its newest command, as its gateway proved it; None without a gateway.
+    ``outcome``: outcome of its newest command, as verified by its gateway; None without a gateway.
     """
 
     slot: Time
@@ -51,7 +51,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults
 
     ``pnl = revenue - wear_cost - fuel_cost - start_cost - penalty``. A null price gives a null revenue, which counts as
     nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
-    ``provisional``: net load of the slot is not believed and what the forecast says stands in its place; only the
+    ``provisional``: net load of the slot is distrusted and replaced by the forecast; only the
     zone's entry depends on it, and a later revision settles it.
     ``frequency_mwh``: the part of ``energy_mwh`` that the asset's own answer to frequency added.
     """

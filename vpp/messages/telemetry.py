@@ -19,7 +19,7 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
 class AssetReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Measured state of one asset: mean power over the slot (MW, positive into the grid), SoC (0-1) at its end.
 
-    ``outcome``: what became of its newest command, a code of ``CommandOutcome``; None if no gateway proves commands.
+    ``outcome``: outcome of its newest command, a code of ``CommandOutcome``; None without a gateway.
     """
 
     power_mw: float | None = None
@@ -49,8 +49,8 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
     """Values published for contiguous slots, usable from ``available_at`` on: day-ahead forecasts, auction prices.
 
     ``series`` maps a channel to one value per slot from ``first_slot`` on; all lists have one length. A channel of
-    another zone is named ``ZONE:channel``. None: nothing is published for the slot here, and what was published of it
-    before stays. ``step_min`` is the spacing of the values, a multiple of the zone's step.
+    another zone is named ``ZONE:channel``. None: this publication has no value for the slot, and an
+    earlier published value stays valid. ``step_min`` is the spacing of the values, a multiple of the zone's step.
     """
 
     available_at: Time
@@ -65,8 +65,8 @@ class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_default
     """The model in force for this zone from the next slot closed on; the registry holds the artifact.
 
     ``cause``: why it was retrained, ``schedule`` or ``drift``; empty if a run starts or a person chose. ``trained``:
-    the version that the retraining made; another than ``model_id`` where the model in force stays. ``verdict``: what
-    the comparison of the two said.
+    the version that the retraining made; differs from ``model_id`` if the model in force stays. ``verdict``: what
+    the result of the comparison.
     """
 
     available_at: Time

@@ -54,7 +54,7 @@ class Topic:
 RAW = Topic(
     "telemetry.raw",
     m.Raw,
-    "What sources send: observations, publications, promotions, deadlines, end; orders to the guard, changes of zones.",
+    "Records of sources: observations, publications, promotions, deadlines, end; orders to the guard; zone changes.",
     end_from=("source",),
     writers=("replay", "simulate", "feed", "ticker", "train", "gateway", "orders"),
     readers=("telemetry",),
@@ -62,7 +62,7 @@ RAW = Topic(
 TELEMETRY = Topic(
     "telemetry",
     m.Telemetry,
-    "Closed slots with a quality per channel, what was published, and answers of remote inference.",
+    "Closed slots with a quality per channel, publications, and answers of remote inference.",
     end_from=("telemetry",),
     writers=("telemetry", "inference"),
     readers=("forecast",),
@@ -70,7 +70,7 @@ TELEMETRY = Topic(
 FEATURES = Topic(
     "features",
     m.FeatureRow,
-    "Rows for remote inference, one message per closed slot; empty where forecasts are made in the worker.",
+    "Rows for remote inference, one message per closed slot; empty if the worker makes forecasts itself.",
     retention_ms=DAY_MS,
     writers=("forecast",),
     readers=("inference",),
@@ -102,7 +102,7 @@ ORDERS = Topic(
 ORDER_STATES = Topic(
     "order_states",
     m.OrderState,
-    "What became of each order, one message per change.",
+    "States of each order, one message per change.",
     retention_ms=30 * DAY_MS,
     writers=("plant",),
 )
@@ -139,7 +139,7 @@ DECISIONS = Topic(
 ALERTS = Topic(
     "alerts",
     m.Alert | m.AlertAct | m.Notice | m.End,
-    "Alerts for people, what people do about them, and who was notified.",
+    "Alerts, acts of people on them, and notices sent.",
     end_from=("telemetry", "forecast", "plant"),
     writers=(
         *("telemetry", "inference", "forecast", "actor", "trader", "orders", "plant", "storage"),
@@ -157,7 +157,7 @@ SKILL = Topic(
 DLQ = Topic(
     "dlq",
     m.DeadLetter,
-    "Records that could not be used, with reason, place and raw bytes.",
+    "Records that could not be used, with reason, position and raw bytes.",
     retention_ms=30 * DAY_MS,
     writers=("telemetry", "inference", "forecast", "actor", "trader", "orders", "plant", "storage"),
 )
