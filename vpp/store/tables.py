@@ -203,7 +203,7 @@ ALERT_ACTS = Table(
     """),
     ("zone", "at", "act_id"),
     "at",
-    "What people do about alerts: acknowledgements, silences and maintenance windows.",
+    "Acts of people on alerts: acknowledgements, silences and maintenance windows.",
 )
 NOTICES = Table(
     "notices",
@@ -271,7 +271,7 @@ ORDER_STATES = Table(
     """),
     ("zone", "at", "order_id", "stage"),
     "at",
-    "What became of each order, one row per change.",
+    "States of each order, one row per change.",
 )
 DLQ = Table(
     "dlq",
@@ -348,7 +348,7 @@ HOPS = Table(
     """),
     ("zone", "slot", "step"),
     "slot",
-    "The way of each slot through the steps, with wall times: what `vpp trace` shows.",
+    "Passage of each slot through the steps, with wall times; shown by `vpp trace`.",
 )
 ENDS = Table(
     "ends",
