@@ -257,7 +257,7 @@ class Notifier:
         return None if start is None else start + timedelta(minutes=after_min)
 
     def _forget(self, now: datetime) -> None:
-        """Forget what no record can speak of any more."""
+        """Drop entries that no later record can refer to."""
         oldest = now - REMEMBERED
         while self._closed and next(iter(self._closed.values())) < oldest:
             del self._closed[next(iter(self._closed))]

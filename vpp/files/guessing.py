@@ -197,7 +197,7 @@ def _sample(table: SourceTable) -> pd.DataFrame:
 
 
 def _as_stated(mapping: Mapping, table: SourceTable, choices: Choices) -> dict[str, Any]:
-    """Return a shipped mapping's content for a file, with what the user stated instead of what it states."""
+    """Return a shipped mapping's content for a file, with the user's statements in place of its own."""
     content: dict[str, Any] = mapping.model_dump(
         mode="json", by_alias=True, exclude_unset=True, exclude={"description", "signs"}
     )

@@ -240,7 +240,7 @@ class Mapping(_Strict):
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        """Columns besides that of the time that tell rows apart."""
+        """Key columns of a row besides its time."""
         time = self.time
         return tuple(name for name in (self.zone_column, time.period, time.clock, time.clock_part) if name)
 
@@ -284,7 +284,7 @@ def _stands_in(names: tuple[str, ...], columns: set[str]) -> bool:
 
 
 def zone_in(pattern: str, name: str) -> str | None:
-    """Return what stands for ``{zone}`` in a column's name, "" where the pattern has none; None if it does not fit.
+    """Return the part of a column's name for ``{zone}``, "" for a pattern without it; None if the name does not fit.
 
     Case does not matter.
 

@@ -1,6 +1,6 @@
 """Converts rows to slots: each row's interval follows from its neighbours, rows of one slot are averaged.
 
-A row that stands for a whole slot goes to the nearest slot start, so stamps may be late or early by some seconds; a
+A row that covers a whole slot goes to the nearest slot start, so stamps may be late or early by some seconds; a
 faster one goes to the slot that its interval begins in. Chunks may be cut anywhere.
 """
 

@@ -29,7 +29,7 @@ class ZoneRows:
         first: First stamp.
         last: Last stamp.
         rows: Number of rows.
-        counts: Spacing in seconds to how often it came.
+        counts: Number of occurrences by spacing in seconds.
         longest: Spacing in seconds to its longest run.
         phases: Number of stamps by second of the day.
         run: Spacing and length of the run at the end.
@@ -155,7 +155,7 @@ class Spacing:
             part_hour_min: Minutes that the file's clock is off the hours of UTC.
 
         Raises:
-            DataError: The rows have no regular step, stand for more than a slot, or do not begin at slot starts.
+            DataError: The rows have no regular step, cover more than a slot, or do not begin at slot starts.
         """
         self._part_hour_min = part_hour_min
         several = {zone: rows for zone, rows in self.zones.items() if rows.rows > 1}

@@ -1,6 +1,6 @@
 """A data file as a table: header line, then chunks of raw cells. CSV (plain, gzipped), Parquet (a folder too), records.
 
-Cells of a CSV stay as they stand in the file wherever a column is not plainly made of numbers; row 1 is the header.
+Cells of a CSV remain text unless a column consists of plain numbers; row 1 is the header.
 """
 
 from __future__ import annotations
@@ -356,7 +356,7 @@ def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
 
     Args:
         table: The long table; its mapping names the columns of name and value.
-        keys: Columns that tell rows apart (time, zone).
+        keys: Key columns of a row (time, zone).
 
     Raises:
         DataError: A column is missing.

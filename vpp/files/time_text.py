@@ -93,7 +93,7 @@ def names_of_zone(zone: str) -> dict[str, int]:
 
 
 def iso_times(text: pd.Series[Any], names: Mapping[str, int] = _NO_NAMES) -> pd.Series[Any]:
-    """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT where a cell is none.
+    """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT for cells without a time.
 
     Args:
         text: Cells.
@@ -352,7 +352,7 @@ def _parsed(text: pd.Series[Any], aware: Any) -> pd.Series[Any]:
 
 
 def _iso(text: pd.Series[Any], *, utc: bool) -> pd.Series[Any]:
-    """Return ISO times, NaT where a cell is none, or where pandas sees an offset that none of the cells should have."""
+    """Return ISO times, NaT for cells without a time or with an offset that only pandas sees."""
     try:
         return pd.to_datetime(text, format="ISO8601", utc=utc, errors="coerce")
     except ValueError:

@@ -171,7 +171,7 @@ class TimeReader:
         return naive_utc.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]")
 
     def _settlement(self, days: pd.Series[Any], column: pd.Series[Any], empty: Any, rows: Any) -> Instants:
-        """Period p of a local day begins p - 1 periods after its midnight, whatever the clock does in between."""
+        """Period p of a local day begins p - 1 periods after its midnight, independent of clock changes."""
         zone = ZoneInfo(self.time.zone)
         periods = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
         length = pd.Timedelta(minutes=self.time.period_min)

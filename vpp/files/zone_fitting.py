@@ -1,4 +1,4 @@
-"""Finds the zone of a name, and fits it to the file or generator that feeds it.
+"""Finds the zone of a name, and fits it to its source: a file or a generator.
 
 A zone of the user's fleet file wins, then a shipped one; any other name gets a default fleet scaled to its history.
 A shipped table knows time zone, country and market by name.

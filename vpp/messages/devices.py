@@ -9,7 +9,7 @@ from vpp.messages.times import Time
 
 
 class CommandOutcome(StrEnum):
-    """What became of a command. All but ``pending``, ``followed``, ``superseded`` and ``expired`` name a difference.
+    """Outcome of a command. All except ``pending``, ``followed``, ``superseded`` and ``expired`` name a difference.
 
     ``implausible``: the device shows a power or charge that it cannot have. ``unmeasured``: it gives no power.
     """

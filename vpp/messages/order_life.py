@@ -12,7 +12,7 @@ class OrderStage(StrEnum):
     """States of an order.
 
     ``accepted``: by admission. ``waiting``: it has not started, or a stronger order rules. ``acting``: the plant
-    follows it. ``clamped``: likewise, as far as physics and limits let it. ``done``: it acted until its end.
+    follows it. ``clamped``: it follows it as far as physics and limits allow. ``done``: it acted until its end.
     ``expired``: its time is over and it never acted. ``withdrawn``: somebody, or its own limit of loss, ended it.
     """
 

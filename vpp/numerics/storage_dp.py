@@ -3,7 +3,7 @@
 Everything is per MW of power: the battery moves at most 1 MW (at the grid side) and holds ``spacing * (points - 1)``
 MWh between its bounds. From each grid point the best of idle, charge and discharge as far as the continuation rises is
 taken, whole moves limited by the power (Bellman; exact for concave continuations up to interpolation between points,
-never charging and discharging at once, whatever the sign of the price).
+never charging and discharging at once, for any sign of the price).
 """
 
 from __future__ import annotations

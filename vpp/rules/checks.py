@@ -36,7 +36,7 @@ _Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class ClauseCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One demand of a clause: a quantity stays at ``most`` or at ``least`` so much.
+    """One limit of a clause: a quantity is at ``most`` or at ``least`` a value.
 
     ``clause``: its number in the document. ``ramp_mw``: change of grid power from slot to slot, either way. ``zones``,
     ``assets``: those that it holds for; empty: all. ``hours``: from and to by the zone's clock; None: always; over

@@ -184,7 +184,7 @@ class InfluxClient:
             yield
         except ApiException as error:
             raise self._explain(error) from error
-        except InfluxDBError as error:  # the library looks for the organisation by itself before it makes a bucket
+        except InfluxDBError as error:  # the library looks up the organisation before it makes a bucket
             raise ConfigError(
                 f"InfluxDB at {masked(self._settings.url)} does not know organisation {self._settings.org!r}",
                 hint="set VPP_INFLUX__ORG, or VPP_INFLUX__TOKEN to a token of that organisation",

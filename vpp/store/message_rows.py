@@ -228,7 +228,7 @@ def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple
     """Yield the table rows that a message of ``topic`` (short name) leaves in the store.
 
     A warm-up slot, an observation, publication, promotion or deadline leaves none. A correction is yielded as a
-    ``telemetry`` row whose empty columns must keep what stands in the store (see ``Store.write``).
+    ``telemetry`` row whose empty columns must keep the stored values (see ``Store.write``).
 
     Args:
         message: The decoded message.

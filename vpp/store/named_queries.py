@@ -29,7 +29,7 @@ class HorizonScore:
         target: ``net_load`` or ``price``.
         horizon_min: Minutes ahead.
         n: Scored forecasts: those with an actual value at their issue and at their horizon.
-        n_model: How many of them came from the model, not from a fallback.
+        n_model: Number of them that came from the model, not from a fallback.
         mae: Mean absolute error of the median, in the target's unit.
         mae_persistence: The same of the value at issue, kept.
         bias: Mean of forecast minus actual.

@@ -25,7 +25,7 @@ class Table:
         name: Its name everywhere.
         columns: In order; rows are tuples in this order.
         key: Columns that identify a row.
-        time: The column that ranges and retention go by.
+        time: The column used for ranges and retention.
         doc: One sentence.
     """
 

@@ -20,7 +20,7 @@ class Right:
         operations: Kafka's operations in rpk's words.
         kind: ``topic``, ``group`` or ``transactional-id``.
         name: Name of the resource; begins with the prefix.
-        prefixed: Whether it stands for all that begin with it.
+        prefixed: Whether it covers all names that begin with it.
     """
 
     user: str

@@ -87,7 +87,7 @@ def trace_id_of(zone: str, slot: datetime) -> str:
 
 
 def read_trace_id(headers: Headers) -> str | None:
-    """Return the trace id that a record came with; None if it has none that can be read."""
+    """Return the trace id of a record, None without a readable one."""
     for name, value in headers or ():
         if name == TRACEPARENT and isinstance(value, bytes):
             match = _PARENT.fullmatch(value)
@@ -97,7 +97,7 @@ def read_trace_id(headers: Headers) -> str | None:
 
 
 def read_hop(headers: Headers) -> Hop | None:
-    """Return the passage that a record's headers tell; None for a record that no step of ours wrote."""
+    """Return the passage from a record's headers; None for a record that no step of the plant wrote."""
     return _hop_of(headers, read_trace_id(headers))
 
 
