@@ -17,7 +17,7 @@ _LEAST = 1e-6
 def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer: Answer) -> tuple[Binding, ...]:
     """Return the binding limits with their shadow prices, by step; ties (worth nothing) are left out.
 
-    Those of the grid at every step, those of assets in the first: of later ones no more is said.
+    Grid limits are listed at every step, limits of assets only in the first step.
 
     Args:
         problem: What was cleared.

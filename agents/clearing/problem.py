@@ -237,7 +237,7 @@ def _verify(problem: ClearingProblem) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A limit that binds in the plan and what one more unit of it would save.
+    """A limit that binds in the plan, and the saving by one more unit of it.
 
     ``kind``: ``power``, ``soc``, ``ramp``, ``cap``, ``export_cap``, ``peaker_ramp``, ``order`` or ``available``.
     ``value_per_unit`` is in money per MW (power, ramp, cap) or per MWh (soc), at least 0.

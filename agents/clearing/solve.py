@@ -48,7 +48,7 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
 
     Args:
         problem: The decision.
-        model: Its program and where what stands in it.
+        model: Its program and the indices of its columns and rows.
         program: The solved LP: that of ``model`` with the columns fixed by the search.
         answer: The solution, with duals.
         engine: Name of what solved it.
