@@ -52,7 +52,7 @@ class DeviceAnswered:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRead:
-    """A reading came in; it also proves that the device can be reached."""
+    """A reading arrived; it also proves that the device is reachable."""
 
     now: datetime
     reading: DeviceReading

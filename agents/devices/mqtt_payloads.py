@@ -153,7 +153,7 @@ def access_rules(
     a setpoint. Users of Sparkplug nodes are not in it.
 
     Args:
-        entries: The devices, to be gone through more than once.
+        entries: The devices; iterated more than once.
         topics: Names the topics.
         gateway_user: User of the gateway.
         home_assistant: User of Home Assistant, which reads all and writes its own topics and the request to hold.

@@ -11,7 +11,7 @@ class DeviceRules:
 
     Attributes:
         nameplate_mw: Its rated power; tolerances scale with it.
-        safe_default_mw: What it does by itself when no heartbeat comes for ``heartbeat_s``.
+        safe_default_mw: Its power after ``heartbeat_s`` without a heartbeat.
         heartbeat_s: Time without a heartbeat after which the device goes to its default.
         answer_s: Time without an answer after which a command counts as not received.
         settle_s: So long after it took a command its power may still move; a ramp comes on top.

@@ -188,7 +188,7 @@ class SparkplugNode:
         Args:
             kind: Kind of the message.
             device: Name of the device; empty for the node's own.
-            payload: As it came.
+            payload: Its bytes.
 
         Raises:
             DataError: It is no Sparkplug B payload.

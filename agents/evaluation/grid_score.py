@@ -26,7 +26,7 @@ _BREACH_SHARE = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class Actuals:
-    """What came, in the served share's MW; T slots in a row.
+    """Actual values in MW of the served share; T consecutive slots.
 
     ``actual_mw``: shape (T,), net load. ``before_mw``: grid power before the first slot. ``price_per_mwh``: shape
     (T,), what energy is settled at. ``stored_value_per_mwh``: worth of energy left at the end of the run.

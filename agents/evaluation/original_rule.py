@@ -1,7 +1,7 @@
 """Baseline: the rule of the first prototype with consistent units.
 
 When net load is expected to change by more than the ramp limit, up or down, the batteries discharge the excess and the
-generators give what they cannot. Nothing ever charges, and falling net load is answered like rising.
+generators give what they cannot. It never charges, and responds to falling net load as to rising net load.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class StandingOrder(msgspec.Struct, frozen=True):
 class EventRecord(msgspec.Struct, frozen=True):
     """The version of an event that was acted on, and the orders that were given for it.
 
-    ``comings``: how often it went and came back. ``gone_until``: the VTN lists it no longer; so long it may come back.
+    ``comings``: how often it was removed and listed again. ``gone_until``: time until which a removed event may return.
     """
 
     modified: str

@@ -245,7 +245,7 @@ def price_publications(
     Args:
         zone: The zone.
         prices: Begin, length and price of each interval.
-        known_at: When they came in.
+        known_at: Time of their arrival.
     """
     runs: list[tuple[datetime, timedelta, list[float | None]]] = []
     for start, length, price in sorted(prices):

@@ -1,4 +1,4 @@
-"""Memory of executed order ids: an order acts once, however many orders came in between.
+"""Memory of executed order ids: an order acts once, independent of the number of orders in between.
 
 Ids are kept by time and not by number, so a flood of other orders cannot push one out.
 """

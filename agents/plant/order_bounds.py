@@ -52,7 +52,7 @@ def most_beyond(problem: ClearingProblem, order: Order, end: datetime) -> MostEf
 
 
 def _most_change_mw(zone: Zone, asset: Asset, order: Order) -> float:
-    """Return the greatest difference (MW) between what an order asks of an asset and what it could do otherwise."""
+    """Return the greatest difference (MW) between the power of an asset with an order and its power without it."""
     low, high = type_of(asset).power_limits_mw(zone, asset)
     match order.action:
         case "target" if order.power_mw is not None:
@@ -68,7 +68,7 @@ def _most_change_mw(zone: Zone, asset: Asset, order: Order) -> float:
 
 
 def price_margin(problem: ClearingProblem) -> float:
-    """Return by how much a price (per MWh) may come out otherwise than expected: its spread, a tenth of it at least."""
+    """Return the margin of a price (per MWh) around its expectation: its spread, at least a tenth of the price."""
     spread = float(np.mean(problem.price_sd_per_mwh)) if len(problem.price_sd_per_mwh) else 0.0
     level = float(np.mean(np.abs(problem.price_per_mwh))) if len(problem.price_per_mwh) else 0.0
     return max(spread, _PRICE_SHARE * level)

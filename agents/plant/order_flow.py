@@ -19,7 +19,7 @@ TRADER = "trader"
 
 
 def take_order(state: PlantState, order: Order, at: datetime) -> list[Output]:
-    """Take an order that may act; return what it changes in the lives of orders.
+    """Accept a valid order; return the changes of orders' states.
 
     Args:
         state: The plant; changed.
@@ -38,7 +38,7 @@ def take_order(state: PlantState, order: Order, at: datetime) -> list[Output]:
 
 
 def refuse_order(state: PlantState, order: Order, at: datetime, refusal: Refusal) -> list[Output]:
-    """Return the end of an order that the plant does not take.
+    """Return the final state of an order that the plant refuses.
 
     Args:
         state: The plant; its count of states changes.
@@ -51,7 +51,7 @@ def refuse_order(state: PlantState, order: Order, at: datetime, refusal: Refusal
 
 
 def weigh_orders(state: PlantState, decision: Decision) -> list[Output]:
-    """Return what a decision changes in the lives of orders."""
+    """Return the changes of orders' states by a decision."""
     lives = state.standing.lives.weigh(decision.verdicts, decision.for_slot, decision.decision_id)
     if lives:
         state.changed.mark("orders")

@@ -41,7 +41,7 @@ class OrderLives(msgspec.Struct):
     number: int = 0
 
     def arrive(self, order: Order, at: datetime) -> list[OrderState]:
-        """Return the state of an order that came to the plant.
+        """Return the first state of an order at the plant.
 
         A hold acts at once; an instant action is done when it comes; all else waits for its start.
         """
@@ -56,7 +56,7 @@ class OrderLives(msgspec.Struct):
         return self._turn(order.order_id, at, OrderStage.WAITING, f"it is weighed for slots from {iso(starts)} on")
 
     def refuse(self, order: Order, at: datetime, reason: str, *, over: bool) -> OrderState:
-        """Return the state of an order that the plant does not take.
+        """Return the state of an order that the plant refuses.
 
         Args:
             order: The order.

@@ -28,7 +28,7 @@ _SAME_SHARE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What orders ask over a horizon, and which order rules each asset at its first step (None: none does)."""
+    """Requests of orders over a horizon, and the order that applies to each asset at its first step (None: none)."""
 
     bands: Bands
     ruling: tuple[Order | None, ...]
@@ -39,7 +39,7 @@ def admit(orders: list[Order], order: Order) -> list[Order]:
     """Return the orders in force after ``order`` arrived; a repeat changes nothing.
 
     ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone;
-    ``release_quarantine`` speaks to the guard alone.
+    ``release_quarantine`` only concerns the guard.
     """
     if any(other.order_id == order.order_id for other in orders):
         return orders
@@ -61,7 +61,7 @@ def _released(standing: Order, release: Order) -> bool:
 
 
 def unexpired(orders: list[Order], slot: datetime) -> list[Order]:
-    """Return the orders that still say something about ``slot`` or a later one."""
+    """Return the orders that apply to ``slot`` or a later one."""
     return [order for order in orders if order.expires_at is None or order.expires_at > slot]
 
 
@@ -77,7 +77,7 @@ def names(order: Order, asset: Asset) -> bool:
 
 
 def asked(zone: Zone, orders: Sequence[Order], state: FleetState, starts: Sequence[datetime], step_h: Floats) -> Asked:
-    """Return what the orders ask of the steps that begin at ``starts``.
+    """Return the requests of the orders for the steps that begin at ``starts``.
 
     Args:
         zone: The zone with its assets.

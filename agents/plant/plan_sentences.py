@@ -65,7 +65,7 @@ def least_mw(zone: Zone) -> float:
 
 
 def symbol(currency: str) -> str:
-    """Return the sign before an amount of money, e.g. ``£``; the code and a space where there is none."""
+    """Return the sign before an amount of money, e.g. ``£``; else the code and a space."""
     return _SYMBOLS.get(currency, f"{currency} " if currency else "")
 
 
@@ -149,7 +149,7 @@ def _actions_of(decision: Decision, zone: Zone, asset: Asset, edges: Sequence[da
 
 
 def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: int | None = None) -> str:
-    """Return why an asset does what the plan has for steps ``first`` to ``last`` (default: that one step).
+    """Return the reason of an asset's planned power in steps ``first`` to ``last`` (default: the one step).
 
     Args:
         decision: A decision with a plan.
@@ -227,7 +227,7 @@ def _limit_reason(subject: str, run: BindingStretch) -> str:
 
 
 def limit_sentence(decision: Decision, zone: Zone) -> str | None:
-    """Return the most expensive limit ahead and what one MW more of it would save; None if none binds."""
+    """Return the most expensive limit ahead and the saving by one MW more of it; None if none binds."""
     run = max(binding_stretches(decision), key=lambda run: run.worth_per_mw, default=None)
     if run is None:
         return None
@@ -253,7 +253,7 @@ def ruling_order(decision: Decision, asset: Asset, at: datetime) -> Order | None
 
 
 def order_sentence(order: Order, zone: Zone) -> str:
-    """Return what an order in force asks and who gave it, in one sentence; power in the unit of the zone's size."""
+    """Return the request and the author of an order in force, in one sentence; power in the zone's unit."""
     if order.action == "hold":
         return f"Hold by {order.principal}: {order.reason}."
     until = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"

@@ -128,7 +128,7 @@ def propose(
     longest: timedelta = MAX_LIFE,
     rules: Sequence[CitedCheck] = (),
 ) -> Proposal:
-    """Return what ``order`` would do, priced and checked; pure, and the same for the same input.
+    """Return the effect of ``order``, priced and checked; a pure, deterministic function.
 
     Args:
         zone: The zone.

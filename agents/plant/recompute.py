@@ -32,7 +32,7 @@ _NOWHERE = Origin("", 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What another first action costs more than the plan, in money; cost is positive.
+    """Extra cost of another first action over the plan; cost is positive.
 
     ``extra_cost`` is the sum of ``items``: the cost items of the two plans at the expected net load, ``priority`` (what
     the service factor adds to penalties when the plant weighs them), and ``flexibility`` (only the stochastic
@@ -143,7 +143,7 @@ def recompute(zone: Zone, decision: Decision, clear: build_problem.Clear = build
 def why_not(
     zone: Zone, decision: Decision, first_mw: Mapping[str, float], clear: build_problem.Clear = build_problem.clear
 ) -> Difference:
-    """Return what it would have cost more to force some assets' power in the decided slot.
+    """Return the extra cost of fixing some assets' power in the decided slot.
 
     In the linear programme the other assets answer as is best; in the stochastic one (one battery) the peaker stays as
     it was decided.

@@ -17,7 +17,7 @@ from vpp.messages import Decision, Order, SlotClosed
 
 @dataclass(frozen=True, slots=True)
 class Reopened:
-    """What a decision rested on.
+    """Recorded inputs of a decision.
 
     ``closed``: index of the slot that it followed. ``decided_mw``: planned power of the slot it decided, by asset.
     ``planned``: the plan before it, where departing from it has a price. ``reach_mw``: limits of derated assets.
@@ -81,7 +81,7 @@ class Unsolved:
 
 
 def reopen(zone: Zone, decision: Decision) -> Reopened | Unsolved:
-    """Return what a decision rested on, or why there is nothing to solve again.
+    """Return the inputs of a decision, or why it has no problem to solve again.
 
     Args:
         zone: The zone as it is configured now; the assets must be those of the decision.

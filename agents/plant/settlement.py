@@ -52,7 +52,7 @@ def settle_slot(
     assets: Mapping[str, AssetKept],
     setpoints: Mapping[str, Planned],
 ) -> Settlement:
-    """Return what happened in slot ``index``.
+    """Settle slot ``index``.
 
     Args:
         zone: Assets, share and limits.
@@ -71,7 +71,7 @@ def settle_slot(
         planned = setpoints.get(asset.asset_id)
         power_mw = 0.0 if planned is None else follow(planned, closed.net_mw, closed.hertz, closed.price_per_mwh)
         if asset in emergency and closed.net_mw is not None:
-            # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
+            # Emergency shedding is a reflex of the feeder: it removes only the remaining power above the cap.
             served_mw = sum(row.after.power_mw for row in rows.values())
             power_mw = max(closed.net_mw - served_mw - zone.limits.import_cap_mw, 0.0)
         is_judged = asset not in emergency
@@ -128,7 +128,7 @@ class _ClosedSlot:
         )
 
     def deliver(self, asset: Asset, state: AssetState, power_mw: float, planned: Planned | None) -> Delivered:
-        """Return what the twin delivers of ``power_mw`` under a setpoint."""
+        """Return the twin's delivery of ``power_mw`` under a setpoint."""
         return deliver(
             asset,
             state,
@@ -196,7 +196,7 @@ def _settled(
 def follow(
     planned: Planned, net_mw: float | None, hertz: Shares | None = None, price_per_mwh: float | None = None
 ) -> float:
-    """Return the power that a setpoint asks for at what was seen; the planned point without it.
+    """Return the power of a setpoint at the measured values; without them the planned power.
 
     ``curve(net load) + (price_curve(price) - planned power) + mean of frequency_curve(frequency)``: the net-load curve
     is drawn at the expected price and the price curve at the expected net load, so their departures from the plan add
@@ -222,12 +222,12 @@ def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:
 
 
 def is_distrusted(observation: SlotClosed | None) -> bool:
-    """Return whether net load is what the forecast says, because the measured one is not believed."""
+    """Return whether net load is a forecast because the measured value is distrusted."""
     return observation is not None and observation.quality.get(NET_LOAD) == Quality.DISTRUSTED
 
 
 def is_provisional(observation: SlotClosed | None) -> bool:
-    """Return whether net load rests on a value that stands in place of one that is not believed."""
+    """Return whether net load depends on a replacement of a distrusted value."""
     parts = (NET_LOAD, *NET_LOAD_CHANNELS)
     return observation is not None and any(observation.quality.get(name) == Quality.DISTRUSTED for name in parts)
 
@@ -253,7 +253,7 @@ def _lost(state: AssetKept) -> bool:
 def _measured(
     asset: Asset, before: AssetKept, delivered: Delivered, reading: AssetReading | None, interval: Interval
 ) -> AssetKept:
-    """Return the asset after the slot: the twin's, with what a reading knows better in its place."""
+    """Return the asset after the slot: the twin's state, with measured values in place of its own."""
     settled = AssetKept(
         soc=None if math.isnan(delivered.soc) else delivered.soc,
         power_mw=delivered.power_mw,
@@ -291,7 +291,7 @@ def _measured(
 def _soc(
     asset: Asset, before: AssetKept, settled: AssetKept, soc: float, reading: AssetReading, interval: Interval
 ) -> float:
-    """Return the SoC to use: the reading, where the energy measured since the last one does not speak against it."""
+    """Return the SoC to use: the reading, unless it contradicts the energy measured since the last one."""
     conduct = before.conduct
     since = before.soc if conduct.soc is None else conduct.soc
     if store_of(asset) is None or reading.power_mw is None or before.silent_slots != 0 or since is None:
@@ -331,7 +331,7 @@ def _follow(
 
 
 def _shown_mw(asset: Asset, before: AssetKept, reading: AssetReading, hours: float) -> float | None:
-    """Return the measured power, else what the change of SoC implies where a slot moves it enough to tell."""
+    """Return the measured power, else the power implied by the change of SoC if this change is large enough."""
     store = store_of(asset)
     if reading.power_mw is not None or reading.soc is None or store is None:
         return reading.power_mw

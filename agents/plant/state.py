@@ -125,7 +125,7 @@ class PlacedBid(msgspec.Struct, omit_defaults=True):
         return PlacedBid(msgspec.structs.replace(self.bid, horizon_min=[]), self.place, count)
 
     def whole(self) -> PlacedBid:
-        """Return what ``shortened`` was called of."""
+        """Return the bid before ``shortened``."""
         if not self.even_horizons:
             return self
         horizon_min = even_horizons_min(self.bid.step_min, self.even_horizons)
@@ -218,7 +218,7 @@ class PlantState:
         self.changed.mark(*_bid_key(policy, index))
 
     def bid(self, policy: str, index: int) -> PlacedBid | None:
-        """Return what is held of a policy's bid after slot ``index``."""
+        """Return a policy's stored bid after slot ``index``, None if there is none."""
         waiting = self.waiting.get(index, {}).get(policy)
         return waiting or (self.last.get(policy) if self.head.last.get(policy) == index else None)
 
@@ -325,7 +325,7 @@ def _bid_key(policy: str, index: int) -> ValueKey:
 
 
 def changed_values(state: PlantState) -> dict[str, bytes | None]:
-    """Return the changed values as bytes, None for those that are gone, and count them as kept."""
+    """Return the changed values as bytes, None for removed ones, and mark them as stored."""
     state.head.waiting = sorted(state.waiting)
     changes: dict[str, bytes | None] = {}
     for key in state.changed.take():
