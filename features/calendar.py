@@ -35,7 +35,7 @@ MINUTE, WEEKDAY, DAY_CLASS, HOLIDAY, HOLIDAY_YESTERDAY, HOLIDAY_WEEK_AGO, ANNUAL
 WORKDAY, SATURDAY, SUNDAY = 0.0, 1.0, 2.0
 """Day classes; a public holiday counts as Sunday."""
 
-# Latitude and longitude in degrees of the middle of the load that a time zone stands for.
+# Latitude and longitude in degrees of the load centre of a time zone.
 _PLACES: dict[str, tuple[float, float]] = {
     "Europe/London": (52.5, -1.5),
     "Europe/Berlin": (51.0, 10.0),

@@ -70,7 +70,7 @@ class SlotReadings(msgspec.Struct, omit_defaults=True):
     marks: dict[str, str] = {}
 
     def add(self, at: float, readings: dict[str, AssetReading], marks: dict[str, str]) -> None:
-        """Take the readings of one time (seconds since 1970); an asset's readings of earlier times count no more."""
+        """Add the readings of one time (seconds since 1970); earlier readings that arrive later are ignored."""
         self.marks |= marks
         for asset_id, reading in readings.items():
             mean = self.assets.setdefault(asset_id, ReadingMean(-math.inf, reading))

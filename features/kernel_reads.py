@@ -327,7 +327,7 @@ def same_class_days(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     search: int,
     most: int,
 ) -> Ints:
-    """Return how many days back the targets' slot fell on the same day class: shape (targets, most), 0 = no more.
+    """Return the days back to earlier days of the targets' day class, shape (targets, most); 0 fills unused places.
 
     Args:
         cal: Calendar table, shape (rows, slots).

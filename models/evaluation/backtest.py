@@ -39,7 +39,7 @@ AHEAD = timedelta(days=3)
 class BacktestOptions:
     """What to backtest; times are aware UTC, ranges half-open.
 
-    ``train_to`` ends the first fit; with ``refit`` later fits follow every so often, each on the rows before it.
+    ``train_to`` ends the first fit; with ``refit`` later fits follow at this interval, each on the rows before it.
     """
 
     target: Target
@@ -67,7 +67,7 @@ class RampForecasts:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of n origins and H horizons beside what came.
+    """Forecasts of n origins and H horizons, with actual values.
 
     ``origins``: slot starts. ``quantiles``: shape (n, H, 7), NaN if none was made. ``mean``, ``actual``: (n, H).
     ``now``: actual at the origin, (n,). ``source``: (n,) names. ``models``: ids in the order of promotion. ``ramps``:

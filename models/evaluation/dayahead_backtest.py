@@ -25,7 +25,7 @@ MIN_HISTORY_DAYS = 60
 
 @dataclass(frozen=True, slots=True)
 class DayAheadRun:
-    """Day-ahead forecasts of consecutive local days of S slots beside what came; m days, s real slots of these days.
+    """Day-ahead forecasts of consecutive local days of S slots, with actual prices; m days, s real slots of these days.
 
     ``days``: local day numbers, (m,). ``price``: blend by slot of the local day, (m, S). ``tail``: the day after, as
     seen at the same auction, (m, S). ``members``: forecasts by name, (m, S). ``quantiles``: (m, S, 7).

@@ -35,7 +35,7 @@ def real_time_parts(part: RealTimePart, ring: RingView, slot_index: int, h: int)
         h: Number of the horizon.
 
     Raises:
-        DataError: No price of the last day is known, so no model speaks.
+        DataError: No price of the last day is known, so no model can be used.
     """
     shape, steps = part.shape, part.shape.steps
     first = slot_index - (part.settings.level_days + 2) * shape.per_day

@@ -23,7 +23,7 @@ def lags_of(
         ring: The zone's slots.
         channel: The target's channel.
         index: The closed slot.
-        stands_in: First slot from which the guard's values stand in for measured ones; None: nowhere.
+        stands_in: First slot from which the guard's values replace measured ones; None: no slot.
         restored_to: Newest slot that was read from the kept state; None: nothing was.
         ready_share: Share of the lags (0-1) that must be there, measured or imputed, before policies bid.
     """

@@ -53,7 +53,7 @@ class PriceTarget:
         return {"price": quantiles, "outlook": forecast.outlook().shortened(self._step.minutes, carried)}
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
-        """Return None: no forecast price is an alarm by itself."""
+        """Return None: forecast prices raise no alarm."""
         return None
 
     def score(self, state: ForecastState, index: int) -> Alert | None:

@@ -45,7 +45,7 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
 
     Args:
         expected: Expected changes, shape (n,), MW; NaN if there is no forecast.
-        actual: What came, shape (n,); NaN if missing. Pairs with a NaN are left out.
+        actual: Actual values, shape (n,); NaN if missing. Pairs with a NaN are left out.
         threshold_mw: Size of an event.
     """
     is_known = np.isfinite(expected) & np.isfinite(actual)
@@ -61,7 +61,7 @@ def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dic
     Args:
         alarm: Whether one was raised, shape (n,).
         is_rise: Whether the alarm was of a rise, shape (n,).
-        event: Whether a ramp came, shape (n,).
+        event: Whether a ramp occurred, shape (n,).
         rose: Whether net load rose, shape (n,).
     """
     hits = int((event & alarm & (is_rise == rose)).sum())

@@ -126,7 +126,7 @@ class Stages:
         return self._letters[1:]
 
     def ready(self, letter: str) -> bool:
-        """Whether a stage has learned enough to speak."""
+        """Whether a stage has learned enough to be used."""
         is_ready = letter == "A" or len(self._days[letter]) >= MIN_DAYS
         return is_ready and letter in self.ridge and self.ridge[letter].coefficients is not None
 

@@ -140,7 +140,7 @@ class NetLoadTrainer:
             return None
         if spec is None:
             spec = build_spec([c for c in known_channels(past.columns) if past[c].notna().any()], self._zone.step)
-        # What was published for the days after the end belongs to the last origins' features; nothing else there does.
+        # Of the days after the end, only published values belong to the features of the last origins.
         rows = rows.loc[rows.index < end + AHEAD]
         index = pd.DatetimeIndex(rows.index)
         values = {}

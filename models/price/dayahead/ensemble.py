@@ -60,7 +60,7 @@ class WalkSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuctionView:
-    """What the auction sees, as the inputs of every member; row D holds nothing that came later.
+    """Data known at the auction, as the inputs of every member; row D has no later values.
 
     Every array has one row per day of the table from row ``first`` on: a walk needs all of them, a forecast one.
     ``slots``: prices by slot of the day, (n, slots). ``within``: how far a slot usually lies from its hour, (n, slots).
