@@ -23,7 +23,7 @@ NO_ACTION, PERFECT = "no_action", "perfect_foresight"
 
 
 class History:
-    """What came, in the served share's MW, by position in the frame.
+    """Actual values in MW of the served share, by position in the frame.
 
     ``net``: net load of the region. ``served``: of the share, NaN if missing. ``filled``: the same, bridged for the
     money. ``ticks``: by slot and tick, None without ticks. ``offset``: slot index of position 0.
@@ -149,7 +149,7 @@ def walk_weeks(
     """Feed all forecasts to all lanes, week by week, and settle each week.
 
     Args:
-        history: What came.
+        history: Actual values.
         trials: The lanes, settled in place.
         weeks: Positions of the weeks' first slots, one week after the other.
         forecasts: From the slot before the first week, or earlier for the lanes to learn from, to the last slot of the

@@ -231,7 +231,7 @@ def stored_log(
 
 
 def _ended(zone: Zone, standing: Mapping[str, Order], now: Mapping[str, Order], decision: Decision) -> Iterator[Order]:
-    """Yield a cancel for each order that stood no more though it had not expired: it was cancelled or released."""
+    """Yield a cancel for each order that ended before its expiry, because it was cancelled or released."""
     for order_id, order in standing.items():
         if order_id not in now and (order.expires_at is None or order.expires_at > decision.for_slot):
             yield msgspec.structs.replace(

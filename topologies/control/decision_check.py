@@ -29,7 +29,7 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of a decision made again.
+    """Outcome of a repeated decision.
 
     ``size_bytes``: length of the record compared. ``departures``: what the record and the new decision differ in.
     ``inputs``: inputs of the record that differ from their own tables. ``checked``: inputs that agree;
