@@ -85,7 +85,7 @@ test-image: $(STAMP) ## Build the container image of Debian's packages and run t
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/image/image.sh
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh image $(ARGS)
 
-fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (hours)
+fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (minutes)
 	VPP_TEST_FUZZ_RECORDS=1000000 $(BIN)/python -m pytest -s tests/stream/test_hostile_records.py $(ARGS)
 
 generate: $(STAMP) ## Write what is made from code anew: topic scripts and pages, schemas, tables, dashboards

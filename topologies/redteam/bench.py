@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,46 +16,40 @@ from models.guard.series import series_of
 from models.guard.training import MIN_DAYS, GuardTrainer
 from models.guard.watch import CODES
 from models.history import with_net_load
-from models.registry.artifact import assemble
-from models.registry.registry import identified
-from models.registry.trainer import Trainer
-from models.served import ServedModel
 from topologies.redteam.adaptive import reach
 from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Detection, choose_starts, inject, run_clean
-from topologies.redteam.money import Errors, MoneyBench
+from topologies.redteam.losses import NO_LOSSES, LossBench, Losses
 from topologies.redteam.readings import READINGS, minutes_to_find
-from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack, forge
+from topologies.sources.attacks import ATTACKS, Attack
 from vpp.domain import LOAD, NET_LOAD, PRICE, iso
 from vpp.errors import ConfigError, DataError
+from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH
 from vpp.fleet.schema import Zone
 from vpp.progress import Progress, no_progress, part_of
 
 ADAPTIVE = "adaptive"
+MONEY_N = 6
 EVERY_ATTACK = (*ATTACKS, *READINGS)
 REACH_STARTS = {6: 30, 24: 30, 168: 6}
 """Starts of the adaptive attacker by the hours of his attack; a week shows what he can sustain."""
 
 WARM_UP_DAYS = 40
-MONEY_DAYS = 400
-"""History that the net-load model of the money rows learns from: a year and what features look back."""
-
-RANGE_SHARE = 0.2
-"""What a range check lets an attacker do where no guard is; his swings set the scale for the adaptive one."""
 
 
 @dataclass(frozen=True)
 class RedTeamOptions:
     """What to attack; times are aware UTC, the test half-open.
 
-    ``n``: injections of each attack. ``money_n``: of them, how many run through the plant; 0: none. ``attacks``: names
-    or kinds; empty: all. ``reach_hours``: lengths of the adaptive attacks, of ``REACH_STARTS``.
+    ``n``: injections of each attack. ``money_n``: of them, how many run through the plant; 0: none; None: ``MONEY_N``
+    where the data have prices, else none. ``attacks``: names or kinds; empty: all. ``reach_hours``: lengths of the
+    adaptive attacks, of ``REACH_STARTS``.
     """
 
     train_to: datetime
     test_from: datetime
     test_to: datetime
     n: int = 200
-    money_n: int = 6
+    money_n: int | None = None
     seed: int = 0
     attacks: tuple[str, ...] = ()
     reach_hours: tuple[int, ...] = tuple(REACH_STARTS)
@@ -71,7 +64,13 @@ class RedTeam:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progress: Progress = no_progress) -> RedTeam:
+def run_redteam(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: RedTeamOptions,
+    progress: Progress = no_progress,
+    take: Callable[[RedTeam], None] = lambda _: None,
+) -> RedTeam:
     """Attack a zone.
 
     Args:
@@ -79,20 +78,24 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
         zone: Its configuration.
         options: Ranges, attacks, how many.
         progress: Called with the share done (0-1) and the name of the current part.
+        take: Called with what is measured before money is counted, which takes longest; not where none is.
 
     Raises:
         ConfigError: The ranges contradict each other, or an attack is unknown.
         DataError: There is too little history to count false episodes on, or none of load.
     """
     attacks = chosen(options.attacks)
-    frame = with_net_load(frame, zone)
     _check(frame, zone, options)
-    progress(0.0, "training the guard")
+    money_n, no_money = _money_n(frame, zone, options)
+    frame = with_net_load(frame, zone)
+    detect = part_of(progress, 0.0, 0.35 if money_n else 1.0)
+    detect(0.0, "training the guard")
     part = GuardTrainer(zone).fit(frame, options.train_to)
     if part is None:
         raise DataError(
             f"{zone.zone} has too little load before {iso(options.train_to)} to count false episodes on",
-            hint=f"give at least {MIN_DAYS} days of history, a year is better",
+            hint=f"give at least {MIN_DAYS} days of history, a year is better; its data begin "
+            f"{iso(frame.index[0].to_pydatetime())}",
         )
     step = zone.step
     begin = int(frame.index.searchsorted(pd.Timestamp(options.train_to)))
@@ -105,45 +108,60 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
     rng = np.random.default_rng(options.seed)
     starts = choose_starts(series.window, test + 1, end - 1, options.n, slots, rng)
     if not starts:
-        raise DataError(f"the test of {zone.zone} holds no six hours without a gap", hint="choose a longer test")
-    progress(0.2, "running over the clean test")
-    run = run_clean([part], [begin - base], series, begin - base, end, starts)
-    run = _from_test(run, test)
+        raise DataError(
+            f"the test of {zone.zone} holds no {ATTACK_HOURS} hours in which {', '.join(part.layout.channels)} are "
+            "all there",
+            hint="choose a longer test, or one with fewer gaps",
+        )
+    detect(0.2, "running over the clean test")
+    run = _from_test(run_clean([part], [begin - base], series, begin - base, end, starts), test)
     detections: list[Detection] = []
     on_telemetry = [attack for attack in attacks if attack not in READINGS]
     for n, attack in enumerate(on_telemetry):
-        progress(0.3 + 0.3 * n / len(on_telemetry), f"attack: {attack.name}")
+        detect(0.25 + 0.4 * n / len(on_telemetry), f"attack: {attack.name}")
         result = inject(run, attack, options.seed)
         if result is not None and result.minutes.size:
             detections.append(result)
-    details = _clean_details(run, rows)
-    details["reach"] = _reach(run, options)
-    money: dict[str, tuple[float, float]] = {}
-    if options.money_n:
-        money, cost = _money(
-            frame, zone, run, base, [f.attack for f in detections], options, part_of(progress, 0.6, 1.0)
-        )
-        details["clean_cost"] = cost
-    rows_of = [_row(f, money.get(f.attack.name), step.minutes) for f in detections]
     prices = rows[PRICE].to_numpy(dtype=np.float64)[test:] if PRICE in rows else np.empty(0)
-    for attack in (attack for attack in attacks if attack in READINGS):
-        minutes = minutes_to_find(attack, zone, prices, slots, len(starts), options.seed)
-        if minutes.size:
-            rows_of.append(_row(Detection(attack, minutes, (), ()), None, step.minutes))
-    adaptive = details["reach"].get("6 h")
-    if adaptive is not None:
-        rows_of.append(_adaptive_row(adaptive, money.get(ADAPTIVE)))
-    figures = {
-        "zone": zone.zone,
-        "test_from": iso(options.test_from),
-        "test_to": iso(options.test_to),
-        "false_episodes_per_week": round(len(run.false_episodes()) / run.weeks, 3),
-        "attacks": rows_of,
+    readings = [
+        Detection(attack, minutes, (), ())
+        for attack in attacks
+        if attack in READINGS
+        and (minutes := minutes_to_find(attack, zone, prices, slots, len(starts), options.seed)).size
+    ]
+    details = {
+        **_clean_details(run, rows),
+        "reach": _reach(run, options, part_of(detect, 0.65, 1.0)),
+        "verdicts": {one.attack.name: _verdicts(one) for one in detections},
+        "balances": [terms[0][0] for terms in part.layout.balances],
+        "has_supply": part.fit.given.shape[1] > 0,
+        "no_money": no_money,
     }
-    details["verdicts"] = {f.attack.name: _verdicts(f) for f in detections}
-    details["balances"] = [terms[0][0] for terms in part.layout.balances]
-    details["has_supply"] = part.fit.given.shape[1] > 0
-    return RedTeam(zone, figures, details)
+
+    def result_with(losses: Losses) -> RedTeam:
+        found = [_row(one, losses.by_attack.get(one.attack.name), step.minutes) for one in (*detections, *readings)]
+        adaptive = details["reach"].get(f"{ATTACK_HOURS} h")
+        if adaptive is not None:
+            found.append(_adaptive_row(adaptive, losses.adaptive))
+        figures = {
+            "zone": zone.zone,
+            "test_from": iso(rows.index[test].to_pydatetime()),
+            "test_to": iso(rows.index[-1].to_pydatetime() + step.delta),
+            "false_episodes_per_week": round(len(run.false_episodes()) / run.weeks, 3),
+            "attacks": found,
+        }
+        return RedTeam(zone, figures, {**details, "clean_cost": losses.clean_cost})
+
+    if not money_n:
+        return result_with(NO_LOSSES)
+    take(result_with(NO_LOSSES))
+    bench = LossBench(zone, frame, run, base, train_to=options.train_to, seed=options.seed)
+    try:
+        losses = bench.losses([one.attack for one in detections], money_n, part_of(progress, 0.35, 1.0))
+    except DataError as error:
+        details["no_money"] = f"no money is counted: {error}"
+        losses = NO_LOSSES
+    return result_with(losses)
 
 
 def chosen(names: Sequence[str]) -> list[Attack]:
@@ -169,13 +187,32 @@ def _check(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions) -> None:
             f"test-to {iso(options.test_to)}",
             hint="--train-to at or before --test-from, --test-from before --test-to",
         )
-    if LOAD not in frame and frame[NET_LOAD].notna().sum() == 0:
-        raise DataError(f"the data of {zone.zone} hold no load", hint="choose another --zone")
-    last = frame.index[-1].to_pydatetime()
-    if options.test_from > last:
+    if options.n < 1 or (options.money_n or 0) < 0:
+        raise ConfigError(f"nothing to inject: n {options.n}, money-n {options.money_n}", hint="--n 1 or more")
+    channels = [channel for channel in (LOAD, NET_LOAD) if channel in frame and frame[channel].notna().any()]
+    if not channels:
         raise DataError(
-            f"the data of {zone.zone} end {iso(last)}, before the test", hint="choose --test-from inside it"
+            f"the data of {zone.zone} hold no load: {', '.join(map(str, frame.columns))}",
+            hint="the guard watches load, solar and wind as measured; choose a zone or a file that has load",
         )
+    first, last = frame.index[0].to_pydatetime(), frame.index[-1].to_pydatetime() + zone.step.delta
+    if not first < options.test_from < last:
+        raise DataError(
+            f"the data of {zone.zone} reach from {iso(first)} to {iso(last)}, the test begins {iso(options.test_from)}",
+            hint="choose --test-from inside the data, after the rows to learn from",
+        )
+
+
+def _money_n(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions) -> tuple[int, str | None]:
+    """Return how many injections are settled, and why none is where nobody asked for none."""
+    if options.money_n is not None:
+        return options.money_n, None
+    if PRICE in frame and frame[PRICE].notna().any():
+        return MONEY_N, None
+    return 0, (
+        f"the data of {zone.zone} have no price, so no money is counted; --money-n {MONEY_N} counts energy at "
+        f"{FLAT_PRICE_PER_MWH:g} {zone.market.currency}/MWh"
+    )
 
 
 def _from_test(run: CleanRun, test: int) -> CleanRun:
@@ -198,9 +235,11 @@ def _clean_details(run: CleanRun, rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _reach(run: CleanRun, options: RedTeamOptions) -> dict[str, dict[str, float]]:
+def _reach(run: CleanRun, options: RedTeamOptions, progress: Progress) -> dict[str, dict[str, float]]:
     reach_by_length = {}
+    hours_done, all_hours = 0, sum(hours * REACH_STARTS[hours] for hours in options.reach_hours)
     for hours in options.reach_hours:
+        progress(hours_done / all_hours, f"an attacker who knows the guard, {hours} h")
         most = REACH_STARTS[hours]
         numbers = list(range(0, len(run.starts), max(len(run.starts) // most, 1)))[:most]
         slots = hours * 60 // run.parts[0].layout.step.minutes
@@ -214,6 +253,7 @@ def _reach(run: CleanRun, options: RedTeamOptions) -> dict[str, dict[str, float]
                 "alarmed_pct": round(100.0 * float(reached.alarmed.mean()), 1),
                 "n": len(usable),
             }
+        hours_done += hours * most
     return reach_by_length
 
 
@@ -253,120 +293,3 @@ def _verdicts(detection: Detection) -> dict[str, float]:
         name = CODES[code].value
         counted[name] = counted.get(name, 0.0) + share
     return {name: round(value, 3) for name, value in sorted(counted.items())}
-
-
-def _money(  # noqa: PLR0917 - all of them say what is run
-    frame: pd.DataFrame,
-    zone: Zone,
-    run: CleanRun,
-    base: int,
-    attacks: Sequence[Attack],
-    options: RedTeamOptions,
-    progress: Progress,
-) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
-    """Return mean money lost by attack, with and without the guard, and the guard's cost on clean data."""
-    since = pd.Timestamp(options.train_to) - pd.Timedelta(days=MONEY_DAYS)
-    parts, metadata = Trainer(zone, part_of(progress, 0.0, 0.3)).train(
-        frame.loc[frame.index >= since], options.train_to, price=False, guard=False
-    )
-    full = identified(parts, metadata)
-    served = assemble(parts, full)
-    model = ServedModel(
-        served.model_id,
-        served.sha256,
-        served.zone,
-        served.step_min,
-        served.net_load,
-        None,
-        served.metadata,
-        run.parts[0],
-    )
-    bench = MoneyBench(zone, frame, model)
-    per = max(len(run.starts) // options.money_n, 1)
-    numbers = list(range(per // 2, len(run.starts), per))[: options.money_n]
-    begin = base + run.begin
-    end = min(base + run.truth.shape[1], len(frame))
-    states, with_it = bench.walk(
-        begin, end, [base + run.starts[n] for n in numbers], guarded=True, progress=part_of(progress, 0.3, 0.5)
-    )
-    _, without = bench.walk(begin, end, [], guarded=False, progress=part_of(progress, 0.5, 0.6))
-    slots = ATTACK_HOURS * 60 // zone.step.minutes
-    names = run.parts[0].layout.channels
-    money_lost: dict[str, tuple[float, float]] = {}
-    for k, attack in enumerate(attacks):
-        progress(0.6 + 0.4 * k / len(attacks), f"money: {attack.name}")
-        lost = np.zeros(2)
-        used = 0
-        for number in numbers:
-            place = base + run.starts[number]
-            if place not in states:
-                continue
-            saved, chain = states[place]
-            rng = np.random.default_rng((options.seed, number))
-            sign = 1.0 if rng.random() < 0.5 else -1.0
-            rows = names if attack.channel == ALL_CHANNELS else (attack.channel,)
-            forged = {
-                name: forge(
-                    attack, run.truth[names.index(name)], run.starts[number], slots, zone.step.per_day, sign, rng
-                )
-                for name in rows
-            }
-            _add_totals(zone, frame, place, slots, forged, moved=attack.moves_total)
-            clean = bench.pnl(saved, chain, place, {}, slots, guarded=True)[0]
-            lost[0] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=True)[0]
-            lost[1] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=False)[0]
-            used += 1
-        if used:
-            money_lost[attack.name] = (float(lost[0] / used), float(lost[1] / used))
-    if attacks:
-        money_lost[ADAPTIVE] = _adaptive_money(bench, run, numbers, states, base, options)
-    return money_lost, _cost(with_it, without)
-
-
-def _adaptive_money(
-    bench: MoneyBench, run: CleanRun, numbers: list[int], states: dict[int, Any], base: int, options: RedTeamOptions
-) -> tuple[float, float]:
-    """Return mean money lost to the adaptive attacker, and without a guard to one who swings within a range check."""
-    slots = ATTACK_HOURS * 60 // run.parts[0].layout.step.minutes
-    usable = [number for number in numbers if base + run.starts[number] in states]
-    if not usable:
-        return 0.0, 0.0
-    reached = reach(run, usable, ATTACK_HOURS, options.seed)
-    name = run.parts[0].layout.channels[0]
-    lost = np.zeros(2)
-    for i, number in enumerate(usable):
-        place = base + run.starts[number]
-        truth = run.truth[0, run.starts[number] : run.starts[number] + slots]
-        swing = truth * (1.0 + RANGE_SHARE * np.where(np.arange(slots) % 2 == 0, 1.0, -1.0))
-        saved, chain = states[place]
-        clean = bench.pnl(saved, chain, place, {}, slots, guarded=True)[0]
-        for n, values in ((0, truth + reached.bias[i]), (1, swing)):
-            forged = {name: values}
-            _add_totals(bench.zone, bench.frame, place, slots, forged, moved=True)
-            lost[n] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=n == 0)[0]
-    return float(lost[0] / len(usable)), float(lost[1] / len(usable))
-
-
-def _add_totals(
-    zone: Zone, frame: pd.DataFrame, place: int, slots: int, forged: dict[str, np.ndarray], *, moved: bool
-) -> None:
-    """Forge the independent totals along with their parts."""
-    if not moved:
-        return
-    for balance in zone.balances:
-        if balance.total not in frame:
-            continue
-        off = sum(
-            sign * (forged[name] - frame[name].to_numpy(dtype=float)[place : place + slots])
-            for name, sign in balance.parts.items()
-            if name in forged
-        )
-        if not isinstance(off, int):
-            forged[balance.total] = frame[balance.total].to_numpy(dtype=float)[place : place + slots] + off
-
-
-def _cost(with_it: Errors, without: Errors) -> dict[str, float]:
-    """Return by how many per cent the guard changes the mean absolute error on clean data."""
-    a, b = with_it.total / np.maximum(with_it.count, 1), without.total / np.maximum(without.count, 1)
-    change = 100.0 * (a / np.where(b > 0, b, math.nan) - 1.0)
-    return {"mae_one_step_pct": round(float(change[0]), 3), "mae_mean_pct": round(float(np.nanmean(change)), 3)}

@@ -83,23 +83,30 @@ def run_clean(
 
 
 def choose_starts(truth: Floats, begin: int, end: int, n: int, slots: int, rng: np.random.Generator) -> list[int]:
-    """Return one random start in each of ``n`` equal parts of the test whose values are all there.
+    """Return a random start in each of ``n`` equal parts of the test, moved to the nearest whose values are all there.
+
+    A part in which some value is always missing has no start.
 
     Args:
         truth: Channel values as measured, MW, shape (rows, slots).
         begin: First slot of the test.
         end: Its end, exclusive.
-        n: Number of parts.
+        n: Number of parts, fewer where the test has fewer slots.
         slots: Slots of an attack.
         rng: Chooses the starts.
     """
-    edges = np.linspace(begin, end - slots, n + 1).astype(int)
+    last = end - slots
+    if last <= begin:
+        return []
+    edges = np.linspace(begin, last, min(n, last - begin) + 1).astype(int)
+    missing = np.cumsum(np.pad(~np.isfinite(truth).all(axis=0), (1, 0)))
     starts = []
-    for a, b in itertools.pairwise(edges):
-        start = int(rng.integers(a, max(b, a + 1)))
-        if np.isfinite(truth[:, start - 1 : start + slots]).all():
-            starts.append(start)
-    return sorted(set(starts))
+    for a, b in itertools.pairwise(edges.tolist()):
+        drawn = int(rng.integers(a, b))
+        whole = [at for at in range(a, b) if missing[at + slots] == missing[at - 1]]
+        if whole:
+            starts.append(min(whole, key=lambda at: abs(at - drawn)))
+    return starts
 
 
 @dataclass(frozen=True)

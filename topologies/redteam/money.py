@@ -25,12 +25,19 @@ from topologies.backtests.deliveries import Deliveries
 from vpp.domain import NET_LOAD, NET_LOAD_CHANNELS, Target, net_load_mw
 from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH
 from vpp.fleet.schema import Zone
-from vpp.messages import Forecast, Message, Promotion, Publication, SlotClosed
+from vpp.messages import Forecast, Message, Promotion, SlotClosed
 from vpp.numerics.arrays import Floats
 from vpp.progress import Progress, no_progress
 from vpp.streams.in_process import ReducerLoop
 
+HISTORY_DAYS = 60
+"""What features look back, before the first forecast."""
+
+LIVE_DAYS = 7
+"""Forecasts before each start: what the guard costs on clean data is measured on them, and their errors calibrate."""
+
 WARM_UP_HOURS = 12
+"""Slots before each start in which actor and plant run too."""
 
 
 @dataclass
@@ -42,18 +49,13 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class BenchLane:
-    """The steps of one lane with their states; ``copied`` returns an independent copy."""
+class PlantStart:
+    """All steps before the first slot of an attack: position in the frame, forecast state as bytes, actor and plant."""
 
-    forecast: ReducerLoop[Any]
+    at: int
+    forecast: Mapping[str, bytes]
     actor: ReducerLoop[Any]
     plant: ReducerLoop[Any]
-
-    def copied(self, reducer: ForecastReducer, saved: Mapping[str, bytes], zone: str) -> BenchLane:
-        """Return a copy whose forecast step is ``reducer``, at the state ``saved`` as bytes."""
-        forecast = ReducerLoop(reducer, zone)
-        forecast.state = reducer.load(zone, saved.get)
-        return BenchLane(forecast, copy.deepcopy(self.actor), copy.deepcopy(self.plant))
 
 
 class MoneyBench:
@@ -63,134 +65,120 @@ class MoneyBench:
         zone: Fleet, limits.
         frame: With net load; the clean history.
         model: Net load and guard.
-        first: Position in ``frame`` of slot 0 of ``Series``-like positions used by the starts.
     """
 
     def __init__(self, zone: Zone, frame: pd.DataFrame, model: ServedModel) -> None:
         self.zone = zone.model_copy(update={"energy_price_flat_per_mwh": FLAT_PRICE_PER_MWH})
         self.frame = frame
-        self._models = {True: model, False: replace(model, guard=None)}
         self._promotion = Promotion(
             zone=zone.zone, available_at=frame.index[0].to_pydatetime(), model_id=model.model_id, sha256=model.sha256
         )
         self._net: Floats = frame[NET_LOAD].to_numpy(dtype=np.float64)
+        self._reducers = {True: self._reducer(model), False: self._reducer(replace(model, guard=None))}
 
-    def _reducer(self, *, guarded: bool) -> ForecastReducer:
-        served = self._models[guarded]
-        return ForecastReducer(self.zone, load_model=lambda *_: served, targets=frozenset({Target.NET_LOAD}))
+    def _reducer(self, model: ServedModel) -> ForecastReducer:
+        return ForecastReducer(self.zone, load_model=lambda *_: model, targets=frozenset({Target.NET_LOAD}))
 
     def walk(
-        self, begin: int, end: int, starts: Sequence[int], *, guarded: bool, progress: Progress = no_progress
-    ) -> tuple[dict[int, tuple[dict[str, bytes], BenchLane]], Errors]:
-        """Walk over the clean test; return the states before each start, and the errors of the forecasts.
+        self, starts: Sequence[int], *, guarded: bool, progress: Progress = no_progress
+    ) -> tuple[dict[int, PlantStart], Errors]:
+        """Walk over the clean history; return the states before each start, and the errors of the forecasts.
+
+        All slots from ``HISTORY_DAYS`` before the first start on enter, so guard and features see an unbroken past.
+        Forecasts are made in the ``LIVE_DAYS`` before each start.
 
         Args:
-            begin: First slot that is forecast; 60 days before it warm up.
-            end: End (exclusive).
-            starts: Positions whose states are kept, ascending; the plant runs ``WARM_UP_HOURS`` before each.
+            starts: Positions in the frame, ascending.
             guarded: Whether the guard runs.
             progress: Called with the share done (0-1) and the name of the current part.
         """
-        zone, step = self.zone, self.zone.step
-        reducer = self._reducer(guarded=guarded)
-        loop = ReducerLoop(reducer, zone.zone)
-        warm = WARM_UP_HOURS * 60 // step.minutes
-        saved: dict[str, bytes] = {}
-        states: dict[int, tuple[dict[str, bytes], BenchLane]] = {}
-        chain: BenchLane | None = None
-        steps = None
-        errors = Errors(np.zeros(0), np.zeros(0))
+        per_day, warm = self.zone.step.per_day, WARM_UP_HOURS * 60 // self.zone.step.minutes
+        reducer = self._reducers[guarded]
+        loop = ReducerLoop(reducer, self.zone.zone)
         loop.step(self._promotion)
-        at = begin - 60 * step.per_day
-        rows = self.frame.iloc[at : min(end + 3 * step.per_day, len(self.frame))]
-        live, stop = self.frame.index[begin].to_pydatetime(), self.frame.index[end - 1] + step.delta
+        states: dict[int, PlantStart] = {}
+        saved: dict[str, bytes | None] = {}
+        errors = Errors(np.zeros(0), np.zeros(0))
+        if not starts:
+            return states, errors
+        at = first = max(starts[0] - (HISTORY_DAYS + LIVE_DAYS) * per_day, 0)
+        rows = self.frame.iloc[at : starts[-1] + 3 * per_day]
         waiting = list(starts)
-        for message in telemetry(rows, zone, live, stop.to_pydatetime()):
-            if isinstance(message, SlotClosed) and waiting and at == waiting[0] and chain is not None:
-                _keep(reducer, loop.state, saved)
-                states[at] = (dict(saved), chain)
-                chain = None
-                waiting.pop(0)
-            outputs = loop.step(message)
-            if waiting:
-                _keep(reducer, loop.state, saved)
+        lane: tuple[ReducerLoop[Any], ReducerLoop[Any]] | None = None
+        for message in telemetry(rows, self.zone, rows.index[0].to_pydatetime()):
             if not isinstance(message, SlotClosed):
+                loop.step(message)
                 continue
-            for forecast in (output for output in outputs if isinstance(output, Forecast)):
-                if steps is None:
-                    steps = np.array(forecast.horizon_min) // step.minutes
-                    errors = Errors(np.zeros(len(steps)), np.zeros(len(steps)))
-                self._count(forecast, at, steps, errors)
-                if waiting and waiting[0] - warm <= at < waiting[0]:
-                    chain = chain or self._chain(loop)
-                    _feed(chain, forecast)
-            if at % (20 * step.per_day) == 0:
-                progress((at - begin) / max(end - begin, 1), "walking over the clean test")
+            if at == waiting[0]:
+                if lane is not None:
+                    saved |= reducer.changes(loop.state)
+                    states[at] = PlantStart(at, {name: value for name, value in saved.items() if value}, *lane)
+                    lane = None
+                waiting.pop(0)
+                if not waiting:
+                    return states, errors
+            is_live = at >= max(waiting[0] - LIVE_DAYS * per_day, first + HISTORY_DAYS * per_day)
+            slot = msgspec.structs.replace(message, history=not is_live)
+            for forecast in (output for output in loop.step(slot) if isinstance(output, Forecast)):
+                self._count(forecast, at, errors)
+                if guarded and at >= waiting[0] - warm:
+                    lane = lane or self._lane()
+                    _feed(*lane, forecast)
+            if at % (5 * per_day) == 0:
+                progress((at - first) / max(starts[-1] - first, 1), "walking over the clean history")
             at += 1
         return states, errors
 
-    def _count(self, forecast: Forecast, at: int, steps: Floats, errors: Errors) -> None:
+    def _count(self, forecast: Forecast, at: int, errors: Errors) -> None:
         if forecast.net_load is None:
             return
-        places = at + steps
-        inside = places < len(self._net)
+        places = at + np.array(forecast.horizon_min) // self.zone.step.minutes
+        if not errors.count.size:
+            errors.total, errors.count = np.zeros(len(places)), np.zeros(len(places))
         gaps = np.abs(self._net[np.minimum(places, len(self._net) - 1)] - np.array(forecast.net_load.q50))
-        good = inside & np.isfinite(gaps)
+        good = (places < len(self._net)) & np.isfinite(gaps)
         errors.total[good] += gaps[good]
         errors.count[good] += 1
 
-    def _chain(self, loop: ReducerLoop[Any]) -> BenchLane:
-        zone = self.zone
-        plant = PlantReducer(zone, ("actor",), explore=False)
-        return BenchLane(loop, ReducerLoop(ActorReducer(zone), zone.zone), ReducerLoop(plant, zone.zone))
+    def _lane(self) -> tuple[ReducerLoop[Any], ReducerLoop[Any]]:
+        plant = PlantReducer(self.zone, ("actor",), explore=False)
+        return ReducerLoop(ActorReducer(self.zone), self.zone.zone), ReducerLoop(plant, self.zone.zone)
 
-    def pnl(
-        self,
-        saved: Mapping[str, bytes],
-        chain: BenchLane,
-        start: int,
-        forged: Mapping[str, Floats],
-        slots: int,
-        *,
-        guarded: bool,
-    ) -> tuple[float, float]:
-        """Return money over the attack and one slot after it, and the energy dispatched (MWh), true net load settled.
+    def pnl(self, start: PlantStart, forged: Mapping[str, Floats], slots: int, *, guarded: bool) -> float:
+        """Return the money over the attack and one slot after it, true net load settled.
 
         Args:
-            saved: State of the forecast step before the start.
-            chain: Actor and plant there.
-            start: Position of the first forged slot.
+            start: All steps before the first forged slot.
             forged: Forged values by channel, MW, shape (slots,) each; empty: the clean run.
             slots: Length of the attack.
             guarded: Whether the guard runs.
         """
-        zone = self.zone
-        own_chain = chain.copied(self._reducer(guarded=guarded), saved, zone.zone)
+        zone, reducer = self.zone, self._reducers[guarded]
+        forecaster = ReducerLoop(reducer, zone.zone)
+        forecaster.state = reducer.load(zone.zone, start.forecast.get)
+        actor, plant = copy.deepcopy(start.actor), copy.deepcopy(start.plant)
         deliveries = Deliveries(zone)
-        rows = self.frame.iloc[start : start + slots + 2]
-        before = _soc(own_chain.plant.state, zone)
-        have = tuple(channel for channel in NET_LOAD_CHANNELS if channel in self.frame)
-        live = rows.index[0].to_pydatetime()
-        for k, message in enumerate(m for m in telemetry(rows, zone, live) if not isinstance(m, Publication)):
-            changed_message: Message = message
+        rows = self.frame.iloc[start.at : start.at + slots + 2]
+        before = _soc(plant.state, zone)
+        absent = frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in self.frame)
+        closed = (m for m in telemetry(rows, zone, rows.index[0].to_pydatetime()) if isinstance(m, SlotClosed))
+        for k, slot in enumerate(closed):
+            message = slot
             if k < slots and forged:
-                values = {**message.values, **{name: float(column[k]) for name, column in forged.items()}}
-                absent = frozenset(NET_LOAD_CHANNELS) - frozenset(have)
-                changed_message = msgspec.structs.replace(
-                    message, values=values, net_load_mw=net_load_mw(values, absent)
-                )
-            for output in own_chain.forecast.step(changed_message):
+                values = {**slot.values, **{name: float(column[k]) for name, column in forged.items()}}
+                message = msgspec.structs.replace(slot, values=values, net_load_mw=net_load_mw(values, absent))
+            for output in forecaster.step(message):
                 if isinstance(output, Forecast):
-                    for message_out in _feed(own_chain, output):
+                    for message_out in _feed(actor, plant, output):
                         deliveries.take(message_out)
-        return self._settled(deliveries, start, slots + 1, before, own_chain)
+        return self._settled(deliveries, start.at, slots + 1) + 0.95 * FLAT_PRICE_PER_MWH * (
+            _soc(plant.state, zone) - before
+        )
 
-    def _settled(
-        self, deliveries: Deliveries, start: int, slots: int, before: float, lane: BenchLane
-    ) -> tuple[float, float]:
+    def _settled(self, deliveries: Deliveries, start: int, slots: int) -> float:
         zone, step = self.zone, self.zone.step
         first = step.index(self.frame.index[start].to_pydatetime())
-        total, energy = 0.0, 0.0
+        total = 0.0
         past: SettledSlot | None = None
         for k in range(slots):
             power = deliveries.power_mw.get(first + k)
@@ -202,25 +190,12 @@ class MoneyBench:
                 first + k, None if np.isnan(net) else float(net) * zone.share.factor, FLAT_PRICE_PER_MWH, asset_power
             )
             total += sum(money.pnl for money in money_of(zone, now, past).values())
-            energy += float(np.abs(power).sum()) * step.hours
             past = now
-        soc_change = _soc(lane.plant.state, zone) - before
-        return total + 0.95 * FLAT_PRICE_PER_MWH * soc_change, energy
+        return total
 
 
-def _keep(reducer: ForecastReducer, state: Any, saved: dict[str, bytes]) -> None:
-    for name, value in reducer.changes(state).items():
-        if value is None:
-            saved.pop(name, None)
-        else:
-            saved[name] = value
-
-
-def _feed(chain: BenchLane, forecast: Forecast) -> Iterable[Message]:
-    outputs: list[Message] = []
-    for bid in chain.actor.step(forecast):
-        outputs += chain.plant.step(bid)
-    return outputs
+def _feed(actor: ReducerLoop[Any], plant: ReducerLoop[Any], forecast: Forecast) -> Iterable[Message]:
+    return [output for bid in actor.step(forecast) for output in plant.step(bid)]
 
 
 def _soc(state: Any, zone: Zone) -> float:

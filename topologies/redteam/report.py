@@ -54,7 +54,7 @@ def redteam_html(result: RedTeam, command: str = "") -> str:
     intro = (
         f"{figures['test_from']} to {figures['test_to']} (end exclusive); attacks of six hours, net load moved along. "
         f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks. "
-        f"Totals metered apart: {escape(totals)}. Money: {escape(result.zone.market.currency)}, mean per attack."
+        f"Totals metered apart: {escape(totals)}. Money: {escape(_money_words(result))}."
     )
     return page(
         title,
@@ -86,6 +86,10 @@ def redteam_html(result: RedTeam, command: str = "") -> str:
             _table(("first slot", "deck"), [(row["slot"], row["deck"]) for row in details["false_episodes"]]),
         ],
     )
+
+
+def _money_words(result: RedTeam) -> str:
+    return result.details["no_money"] or f"{result.zone.market.currency}, mean per attack"
 
 
 def _attack(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -31,7 +31,10 @@ def redteam(
     train_to: Annotated[str | None, Parameter(help="end of the rows to learn from, UTC [the test's start]")] = None,
     attacks: Annotated[str | None, Parameter(help="kinds or names, comma-separated [all]")] = None,
     n: Annotated[int, Parameter(help="injections of each attack")] = 200,
-    money_n: Annotated[int, Parameter(help="number of injections that are settled by the plant; 0: no money")] = 6,
+    money_n: Annotated[
+        int | None,
+        Parameter(help="of them, how many the plant settles [6; without prices 0]"),
+    ] = None,
     seed: Annotated[int, Parameter(help="seed of starts, signs and noise")] = 0,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
@@ -43,7 +46,8 @@ def redteam(
     """Attack a zone's telemetry on history and measure what the guard finds, how fast, and what is lost.
 
     The guard learns on the rows before --train-to alone. Each attack lasts six hours and moves net load along; it is
-    injected once in each of n equal parts of the test. Money is the mean per attack, settled on what really came.
+    injected once in each of n equal parts of the test. Money is the mean per attack, settled on what really came; it
+    takes longest, so the files are written before it without money, and again at the end.
     With --live the source of the plant that runs here writes the forged values, and the guard's alerts are listed.
     """
     if live is not None:
@@ -53,7 +57,7 @@ def redteam(
         raise ConfigError(
             "a bench needs --data, --test-from and --test-to", hint="--live ATTACK drills a running plant"
         )
-    from topologies.redteam.bench import RedTeamOptions, run_redteam
+    from topologies.redteam.bench import RedTeam, RedTeamOptions, run_redteam
     from topologies.redteam.report import write_redteam_report
     from topologies.sources.feed import open_file
 
@@ -79,11 +83,17 @@ def redteam(
         say(note)
     of_zone = feed.one_zone()
     frame = feed.frame(of_zone.zone, options.test_to)
+
+    def write(result: RedTeam) -> None:
+        if folder is not None:
+            paths = write_redteam_report(folder, result, command="vpp " + shlex.join(sys.argv[1:]))
+            say(f"wrote {', '.join(map(str, paths))}")
+
     with progress(of_zone.zone) as report:
-        result = run_redteam(frame, of_zone, options, report)
-    if folder is not None:
-        for path in write_redteam_report(folder, result, command="vpp " + shlex.join(sys.argv[1:])):
-            say(f"wrote {path}")
+        result = run_redteam(frame, of_zone, options, report, write)
+    write(result)
+    if result.details["no_money"]:
+        say(result.details["no_money"])
     answer(result.figures, as_json=json, render=_render)
 
 
