@@ -139,16 +139,18 @@ def run_redteam(
     }
 
     def result_with(losses: Losses) -> RedTeam:
-        found = [_row(one, losses.by_attack.get(one.attack.name), step.minutes) for one in (*detections, *readings)]
+        attack_rows = [
+            _row(one, losses.by_attack.get(one.attack.name), step.minutes) for one in (*detections, *readings)
+        ]
         adaptive = details["reach"].get(f"{ATTACK_HOURS} h")
         if adaptive is not None:
-            found.append(_adaptive_row(adaptive, losses.adaptive))
+            attack_rows.append(_adaptive_row(adaptive, losses.adaptive))
         figures = {
             "zone": zone.zone,
             "test_from": iso(rows.index[test].to_pydatetime()),
             "test_to": iso(rows.index[-1].to_pydatetime() + step.delta),
             "false_episodes_per_week": round(len(run.false_episodes()) / run.weeks, 3),
-            "attacks": found,
+            "attacks": attack_rows,
         }
         return RedTeam(zone, figures, {**details, "clean_cost": losses.clean_cost})
 
