@@ -82,7 +82,7 @@ def test_an_empty_battery_meets_a_long_order_in_part() -> None:
     proposal = propose(ZONE, decision(), target(4.0, slots=8))
     assert proposal.outcome == "clamped"
     assert outcome(proposal, "delivery") == "warning"
-    assert any("at worst" in reason for reason in proposal.reasons)
+    assert any("in the worst slot" in reason for reason in proposal.reasons)
 
 
 @pytest.mark.parametrize(

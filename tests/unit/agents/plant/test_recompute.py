@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agents.plant.recompute import recompute, why_not
+from agents.plant.order_lives import OrderLife, OrderLives
+from agents.plant.recompute import Resumption, recompute, why_not
 from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
@@ -67,6 +68,42 @@ def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
         again = recompute(zone, decision)
         assert again.decision_id == decision.decision_id
         assert encode(again)[: -len(b"}")].split(b'"receipt"')[0] == encode(decision)[:-1].split(b'"receipt"')[0]
+
+
+def test_a_plant_without_its_state_decides_the_next_slot_from_its_last_decision() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD)
+    *_, last, through = decisions_of(zone, slots(4))
+    resumed = PlantReducer(zone, resumption=Resumption(encode(last).decode(), OrderLives()))
+    state = resumed.load(zone.zone, lambda _: None)
+    assert {"head", "plan", "orders"} <= set(resumed.changes(state))
+    _, outputs = run(resumed, slots(4)[6:], state)
+    (again,) = said_on(outputs, "decisions")
+    assert isinstance(again, Decision)
+    assert (again.decision_id, again.state) == (through.decision_id, through.state)
+
+
+def test_an_order_that_admission_did_not_sign_ends_with_the_state_of_the_plant() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD)
+    lives, order = OrderLives(), order_of("hold", asset_ids=["bat"], verdict="accepted")
+    lives.open[order.order_id] = OrderLife(order)
+    (decision,) = decisions_of(zone, slots(1))
+    standing = {
+        key: PlantReducer(zone, approval_key=key, resumption=Resumption(encode(decision).decode(), lives))
+        .load(zone.zone, lambda _: None)
+        .standing.orders
+        for key in (None, b"k" * 32)
+    }
+    assert standing == {None: [order], b"k" * 32: []}
+
+
+def test_other_assets_than_the_recorded_ones_have_no_setpoints_in_force() -> None:
+    (decision,) = decisions_of(make_zone(BATTERY, QUICK, LOAD), slots(1))
+    zone = make_zone(BATTERY, LOAD)
+    state = PlantReducer(zone, resumption=Resumption(encode(decision).decode(), OrderLives())).load(
+        zone.zone, lambda _: None
+    )
+    assert state.plan is None
+    assert state.head.assets["bat"].soc == decision.state.assets["bat"].soc
 
 
 def test_a_price_on_churn_holds_the_plant_to_its_plan() -> None:
