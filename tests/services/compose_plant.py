@@ -6,12 +6,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
@@ -130,7 +131,23 @@ def create_topics(kafka: str, run: str, folder: Path) -> set[str]:
     admin = AdminClient({"bootstrap.servers": kafka})
     for future in admin.create_topics(wanted).values():
         future.result(30)
+    _wait_for_leaders(kafka, wanted)
     return {topic.topic for topic in wanted}
+
+
+def _wait_for_leaders(kafka: str, topics: Iterable[NewTopic]) -> None:
+    """Wait until the broker answers for every partition: a new topic is known before its partitions have a leader."""
+    deadline = monotonic() + 60
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "leaders"})
+    for partition in (TopicPartition(topic.topic, n) for topic in topics for n in range(topic.num_partitions)):
+        while True:
+            try:
+                consumer.get_watermark_offsets(partition, timeout=10)
+                break
+            except KafkaException:
+                assert monotonic() < deadline, partition
+                sleep(0.2)
+    consumer.close()
 
 
 def wait_for_the_end(plant: Plant, seconds: float = 180) -> None:
