@@ -6,13 +6,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
@@ -22,6 +21,7 @@ from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
 from vpp.store.influx_client import write_tokens
+from vpp.streams.kafka import wait_for_leaders
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
 SECRETS = ("VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
@@ -131,23 +131,8 @@ def create_topics(kafka: str, run: str, folder: Path) -> set[str]:
     admin = AdminClient({"bootstrap.servers": kafka})
     for future in admin.create_topics(wanted).values():
         future.result(30)
-    _wait_for_leaders(kafka, wanted)
+    wait_for_leaders(admin, wanted, 60.0)
     return {topic.topic for topic in wanted}
-
-
-def _wait_for_leaders(kafka: str, topics: Iterable[NewTopic]) -> None:
-    """Wait until the broker answers for every partition: a new topic is known before its partitions have a leader."""
-    deadline = monotonic() + 60
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "leaders"})
-    for partition in (TopicPartition(topic.topic, n) for topic in topics for n in range(topic.num_partitions)):
-        while True:
-            try:
-                consumer.get_watermark_offsets(partition, timeout=10)
-                break
-            except KafkaException:
-                assert monotonic() < deadline, partition
-                sleep(0.2)
-    consumer.close()
 
 
 def wait_for_the_end(plant: Plant, seconds: float = 180) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from quixstreams import Application
 from quixstreams.kafka.configuration import ConnectionConfig
 from quixstreams.models import SerializationContext, Serializer
@@ -31,6 +31,11 @@ from vpp.streams.topics import BY_NAME, TOPICS, Topic
 log = logging.getLogger(__name__)
 
 _FINAL = {KafkaError._AUTHENTICATION, KafkaError._SSL}
+_NO_LEADER_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -158,7 +163,26 @@ def create_topics(settings: Settings, *, timeout_s: float = 30.0) -> list[str]:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise UnreachableError(f"cannot create topic {name}: {error}") from error
+    wait_for_leaders(client, new, timeout_s)
     return [topic.wire(settings.topic_prefix) for topic in missing]
+
+
+def wait_for_leaders(client: AdminClient, topics: Iterable[NewTopic], timeout_s: float) -> None:
+    """Wait until each partition of new topics has a leader, at most ``timeout_s`` seconds.
+
+    A broker knows a new topic before it leads the partitions. A consumer that starts in between fails.
+    """
+    deadline = monotonic() + timeout_s
+    partitions = [TopicPartition(topic.topic, n) for topic in topics for n in range(topic.num_partitions)]
+    while partitions and monotonic() < deadline:
+        answers = client.list_offsets({place: OffsetSpec.latest() for place in partitions}, request_timeout=timeout_s)
+        partitions = [place for place, answer in answers.items() if _has_no_leader(answer.exception(timeout_s))]
+        if partitions:
+            time.sleep(0.1)
+
+
+def _has_no_leader(error: BaseException | None) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _NO_LEADER_YET
 
 
 @dataclass(frozen=True, slots=True)
