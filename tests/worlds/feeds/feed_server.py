@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.worlds.local_server import running_server
 
 Query = dict[str, str]
 Answer = Callable[[str, Query], Any]
@@ -103,14 +104,6 @@ def serving(answer: Answer, *faults: Fault) -> Iterator[FeedServer]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    world.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running_server(Handler) as port:
+        world.address = f"http://127.0.0.1:{port}"
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx2
@@ -16,6 +15,7 @@ from joserfc.jwk import RSAKey
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import SCOPES, TokenHashes, add_token, auth_of, check_exposure, is_loopback, read_tokens
 from mcp_server.server import build_server
+from tests.worlds.local_server import running_server
 from tests.worlds.plant_loop import Loop
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import Settings, load_settings
@@ -143,10 +143,8 @@ def issuer(keys: dict[str, Any]) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # name is the base class's
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/keys"
-        server.shutdown()
+    with running_server(Handler) as port:
+        yield f"http://127.0.0.1:{port}/keys"
 
 
 @pytest.mark.parametrize(
