@@ -1,4 +1,4 @@
-"""Checks whether a live service still answers in the documented form: one small request per dataset."""
+"""Checks whether a live service still answers in the documented form: a small request or two per dataset."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class DatasetCheck:
 
 
 def check_service(service: Service, zone: str, settings: FeedSettings, now: datetime) -> list[DatasetCheck]:
-    """Query each dataset once for the last two days, and read its answer.
+    """Send the newest request of each dataset, and read its answer.
+
+    A request that covers a day or a month has no values yet when its period has just begun. Then the request before it
+    decides.
 
     Args:
         service: The service.
@@ -67,31 +70,35 @@ def _check(service: Service, client: FeedClient, dataset: Dataset, now: datetime
         hint = error.hint or ""
         return DatasetCheck(service.name, dataset.name, outcome, 0, None, str(error), hint, dataset.page)
 
+    starts: list[datetime] = []
     try:
-        issues = [issue for ask in _asks(client, dataset, now) for issue in client.get(ask, _reader(dataset, ask, now))]
+        for ask in reversed(list(dataset.asks(now - SPAN, now))[-2:]):
+            if starts := _starts(client, dataset, ask, now):
+                break
     except UnreachableError as error:
         return failed("unreachable", error)
     except ConfigError as error:
         return failed("configuration", error)
     except AnswerError as error:
         return failed(error.fault, _with_page(error, dataset))
-    ends = [
+    if not starts:
+        empty = AnswerError("the answer has the right shape and no values", fault="empty")
+        return failed("empty", _with_page(empty, dataset))
+    return DatasetCheck(service.name, dataset.name, "ok", len(starts), max(starts), page=dataset.page)
+
+
+def _starts(client: FeedClient, dataset: Dataset, ask: Ask, now: datetime) -> list[datetime]:
+    """Return the start of each interval that has a value in the answer to a request."""
+    asks = [ask]
+    if dataset.follow is not None:
+        asks = client.get(ask, partial(dataset.follow, after=now - SPAN))[-1:]
+    return [
         issue.first_slot + n * timedelta(minutes=issue.step_min)
-        for issue in issues
+        for ask in asks
+        for issue in client.get(ask, _reader(dataset, ask, now))
         for n, value in enumerate(issue.values)
         if value is not None
     ]
-    if not ends:
-        empty = AnswerError("the answer has the right shape and no values", fault="empty")
-        return failed("empty", _with_page(empty, dataset))
-    return DatasetCheck(service.name, dataset.name, "ok", len(ends), max(ends), page=dataset.page)
-
-
-def _asks(client: FeedClient, dataset: Dataset, now: datetime) -> list[Ask]:
-    asks = list(dataset.asks(now - SPAN, now))[-1:]
-    if dataset.follow is None:
-        return asks
-    return [ask for listing in asks for ask in client.get(listing, partial(dataset.follow, after=now - SPAN))[-1:]]
 
 
 def _reader(dataset: Dataset, ask: Ask, now: datetime) -> partial[list[Issue]]:

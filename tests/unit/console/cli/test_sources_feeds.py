@@ -42,7 +42,8 @@ def test_a_service_that_answers_as_documented_is_said_so(
         "elexon demand-forecast: ok",
         "elexon wind-forecast: ok",
     ]
-    assert len(server.requests) == 4
+    # The price of a day that has just begun is not published yet: then the day before is asked for.
+    assert len(server.requests) in {4, 5}
 
 
 def renamed(answer: Any) -> Any:
@@ -57,8 +58,8 @@ def emptied(answer: Any) -> Any:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        pytest.param(Fault(path="system-prices", change=renamed), "shape", id="field renamed"),
-        pytest.param(Fault(path="system-prices", change=emptied), "empty", id="no rows"),
+        pytest.param(Fault(path="system-prices", change=renamed, times=5), "shape", id="field renamed"),
+        pytest.param(Fault(path="system-prices", change=emptied, times=5), "empty", id="no rows"),
         pytest.param(Fault(path="system-prices", body=b"<html>moved</html>", times=5), "not_json", id="page"),
         pytest.param(Fault(path="system-prices", status=404), "refused", id="gone"),
         pytest.param(
