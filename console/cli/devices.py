@@ -66,7 +66,7 @@ def read_once(name: str, *, devices: DeviceList = None, json: Json = False, comm
 @app.command
 def simulate(*, devices: DeviceList = None, common: Common = NO_OPTIONS) -> None:
     """Simulate every device of the list at its address until Ctrl-C."""
-    from topologies.device_simulator import simulate_devices  # loads the protocol libraries
+    from topologies.gateways.simulation.process import simulate_devices  # loads the protocol libraries
 
     settings = _with_list(common.settings(), devices)
     inventory = _inventory(settings)
@@ -148,7 +148,7 @@ def fault(
         name: The device.
         kind: The fault.
     """
-    from topologies.gateways.simulator import SimulatorFiles
+    from topologies.gateways.simulation.simulator import SimulatorFiles
 
     settings = _with_list(common.settings(), devices)
     _entry(_inventory(settings), name)

@@ -28,7 +28,7 @@ from console.local.drill_plan import CABLE, NAMES, SLOW_BY_S, SLOW_CLOCK, DrillA
 from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, SlowClock, Trouble, proof_of
 from console.local.processes import Processes, python_command
 from topologies.control.topic_tail import tail
-from topologies.gateways.simulator import FaultChange, SimulatorFiles
+from topologies.gateways.simulation.simulator import FaultChange, SimulatorFiles
 from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import AlertCode, CommandOutcome, DeviceCommand, Observation, Setpoint

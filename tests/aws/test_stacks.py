@@ -12,7 +12,7 @@ from typing import Any
 from deploy.aws.waivers import WAIVERS
 from deploy.generators.kubernetes import APPROVAL_READERS
 from tests.aws.conftest import OPTIONS, Synthesis
-from topologies.lambda_inference import SECRET
+from topologies.runtime.lambda_function import SECRET
 from vpp.settings import env_name, keys
 from vpp.streams.topics import FEATURES, INPUT_OF, TOPOLOGIES
 

@@ -48,7 +48,7 @@ ONLY_IN = {
     "iotcore": ("topologies.gateways",),
     "httpx": (
         "topologies.sources.feeds.http_client",
-        *(f"topologies.gateways.{name}" for name in ("http", "openadr", "simulated_http")),
+        *(f"topologies.gateways.{name}" for name in ("http", "openadr", "simulation.http")),
     ),
     "pydantic_ai": ("agents.autonomous.llm_brain", "agents.autonomous.rule_reader"),
 }

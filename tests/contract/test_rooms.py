@@ -72,6 +72,7 @@ MAY_IMPORT = {
         "topologies.sources",
         "topologies.sources.feeds",
         "topologies.gateways",
+        "topologies.gateways.simulation",
         "topologies.alerting",
     },
     "topologies.runtime": set(),
@@ -79,6 +80,7 @@ MAY_IMPORT = {
     "topologies.sources.feeds": {"topologies.sources", "topologies.runtime"},
     "topologies.alerting": {"topologies.control", "topologies.runtime"},
     "topologies.gateways": {"topologies.sources", "topologies.runtime", "topologies.control"},
+    "topologies.gateways.simulation": {"topologies.gateways", "topologies.sources", "topologies.runtime"},
     "topologies.backtests": {"topologies.sources", "topologies.runtime"},
     "topologies.redteam": {"topologies.backtests", "topologies.sources", "topologies.runtime"},
     "topologies.control": {"topologies.sources", "topologies.runtime"},
@@ -215,3 +217,12 @@ def test_a_circle_is_seen_and_one_for_types_alone_is_none() -> None:
     ]
     for_types = Module("vpp.b", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {back}")
     assert Tree([arrow, for_types, Module("vpp.c", "import vpp.a")]).circle() == []
+
+
+def test_an_entry_point_only_starts_what_a_room_holds() -> None:
+    long = {
+        path.name: lines
+        for path in (ROOT / "topologies").glob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 12
+    }
+    assert long == {}

@@ -13,7 +13,7 @@ import pytest
 
 from agents.devices.simulation import DeviceFault
 from tests.plant_fixtures import Place
-from topologies.gateways.simulator import SimulatorFiles
+from topologies.gateways.simulation.simulator import SimulatorFiles
 from vpp.errors import VppError
 from vpp.store import open_store
 from vpp.store.tables import ASSETS, COMMANDS

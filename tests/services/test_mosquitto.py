@@ -23,7 +23,7 @@ from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt import MqttLinks
-from topologies.gateways.simulated_mqtt import SimulatedMqttDevice
+from topologies.gateways.simulation.mqtt import SimulatedMqttDevice
 from vpp.messages import CommandOutcome
 from vpp.settings import MqttSettings, Settings
 from vpp.store.command_journal import CommandJournal

@@ -24,9 +24,9 @@ from console.local.broker import EmbeddedBroker
 from console.local.processes import Processes
 from tests.plant_fixtures import make_place
 from tests.worlds.devices import STEP, free_port, slot_start, until
-from topologies.gateways.embedded_mqtt import embedded_broker
 from topologies.gateways.mqtt_session import MqttSession
-from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+from topologies.gateways.simulation.broker import embedded_broker
+from topologies.gateways.simulation.modbus import SimulatedModbusDevice
 from topologies.sources.outbox import KafkaOutbox
 from vpp.messages import Decoder, Observation, Setpoint
 from vpp.settings import Settings

@@ -14,15 +14,12 @@ from quixstreams.context import message_context
 from agents.orders.zone_change import ChangeAuthority
 from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.metrics import WorkerMetrics
-from topologies.runtime.parent_watch import end_with_supervisor
+from topologies.runtime.process import own_process
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.status import StatusFile
-from vpp.errors import exit_on_error
 from vpp.fleet.in_force import configured_zones
-from vpp.logs import set_up_logging
-from vpp.private_files import keep_private
-from vpp.settings import Settings, load_settings
+from vpp.settings import Settings
 from vpp.streams.broker_rights import open_topics
 from vpp.streams.kafka import WireRecord, application, quix_topic, state_dir, wire_record
 from vpp.streams.reducer import Origin
@@ -108,9 +105,5 @@ def run_topology(topology: str, settings: Settings) -> None:
 
 def main(topology: str) -> None:
     """Run a topology as a process of its own; exits with the error's code."""
-    with exit_on_error(topology):
-        settings = load_settings()
-        set_up_logging(settings)
-        keep_private(settings.data_dir)
-        end_with_supervisor()
+    with own_process(topology) as settings:
         run_topology(topology, settings)

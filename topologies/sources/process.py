@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from topologies.runtime.parent_watch import end_with_supervisor
+from topologies.runtime.process import own_process, stop_on_signals
 from topologies.sources.availability_order import Drift, Refit, Refits, replay_messages
 from topologies.sources.checkpoint import Checkpoint, CheckpointKeeper, checkpoint_path, resumed
 from topologies.sources.drill import Forger, drill_path
@@ -31,12 +30,9 @@ from topologies.sources.options import (
 )
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from topologies.sources.pace import Pace, clock_path
-from vpp.errors import exit_on_error
 from vpp.fleet.schema import Zone
-from vpp.logs import set_up_logging
 from vpp.messages import Promotion, Raw
-from vpp.private_files import keep_private
-from vpp.settings import Settings, load_settings
+from vpp.settings import Settings
 from vpp.streams.broker_rights import open_topics
 from vpp.streams.topics import RAW
 
@@ -234,14 +230,8 @@ def main(kind: SourceKind, argv: Sequence[str] | None = None, run: RunSource | N
         run: Runs the source; None: ``run_source``.
     """
     options = parse_options(kind, argv)
-    stop = Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
-    with exit_on_error(kind):
-        settings = load_settings()
-        set_up_logging(settings)
-        keep_private(settings.data_dir)
-        end_with_supervisor()
+    stop = stop_on_signals()
+    with own_process(kind) as settings:
         log.info("started source=%s pid=%s", kind, os.getpid())
         (run or run_source)(options, settings, stop, refit=_refit())
 

@@ -9,7 +9,7 @@ import pytest
 
 from agents.devices.simulation import DeviceFault
 from console.cli.main import main
-from topologies.gateways.simulator import SimulatorFiles
+from topologies.gateways.simulation.simulator import SimulatorFiles
 from vpp.settings import Settings
 
 LIST = """\

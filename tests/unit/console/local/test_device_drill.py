@@ -9,7 +9,7 @@ import pytest
 from agents.devices.simulation import DeviceFault
 from console.local.device_drill import as_the_device_had_it
 from console.local.drill_proof import Trouble
-from topologies.gateways.simulator import FaultChange
+from topologies.gateways.simulation.simulator import FaultChange
 from vpp.messages import CommandOutcome
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

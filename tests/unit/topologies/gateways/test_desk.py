@@ -19,7 +19,7 @@ from tests.worlds.devices import Kept, free_port, modbus_entry, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.modbus_link import ModbusLink
-from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+from topologies.gateways.simulation.modbus import SimulatedModbusDevice
 from topologies.sources.pace import RunClock
 from vpp.errors import RefusedError
 from vpp.messages import AssetReading, CommandOutcome, DeviceCommand, Observation

@@ -23,7 +23,7 @@ from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.http import HttpLinks
-from topologies.gateways.simulated_http import SimulatedHttpDevice
+from topologies.gateways.simulation.http import SimulatedHttpDevice
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation
 from vpp.settings import Settings, WebhookSettings

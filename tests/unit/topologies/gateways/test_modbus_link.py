@@ -19,7 +19,7 @@ from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
 from tests.worlds.devices import free_port, modbus_entry
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.modbus_link import WATCHDOG_WRAP, ModbusLink
-from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+from topologies.gateways.simulation.modbus import SimulatedModbusDevice
 from vpp.errors import DataError, UnreachableError
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 

@@ -18,8 +18,8 @@ from tests.worlds.devices import Kept, free_port, until
 from tests.worlds.field.sparkplug import PAYLOAD, payload
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
-from topologies.gateways.embedded_mqtt import embedded_broker
 from topologies.gateways.mqtt import MqttLinks
+from topologies.gateways.simulation.broker import embedded_broker
 from vpp.settings import MqttSettings, Settings
 from vpp.store.command_journal import CommandJournal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.devices.register_map import RegisterMap, load_register_map
-from topologies.gateways.simulated_modbus import sunspec_image
+from topologies.gateways.simulation.modbus import sunspec_image
 from topologies.gateways.sunspec import BASES, Read, resolved, scan
 from vpp.errors import DataError
 

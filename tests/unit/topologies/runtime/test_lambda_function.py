@@ -12,8 +12,8 @@ from models.served import NetLoadRow
 from tests.worlds.forecasts.feature_rows import made_rows
 from tests.worlds.forecasts.forecast_world import forested_world
 from tests.worlds.forecasts.lambda_runtime import kafka_event, kafka_record
-from topologies.lambda_inference import LambdaInference
 from topologies.runtime.inference import InferenceStep
+from topologies.runtime.lambda_function import LambdaInference
 from vpp.messages import DeadLetter, Decoder, FeatureRow, Inference, encode
 from vpp.settings import Settings
 from vpp.streams.tracing import read_trace_id, source_headers

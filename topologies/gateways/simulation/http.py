@@ -19,7 +19,7 @@ from agents.devices.inventory import DeviceEntry
 from agents.devices.simulated_payloads import answer_payload, reading_payload
 from agents.devices.simulation import SimulatedDevice
 from topologies.gateways.http import QuietServer, bound_socket
-from topologies.gateways.simulated_device import ServedDevice, not_here
+from topologies.gateways.simulation.device import ServedDevice, not_here
 from vpp.http_guard import bounds
 from vpp.settings import WebhookSettings
 

@@ -12,7 +12,7 @@ from agents.devices.mqtt_payloads import OFFLINE, ONLINE, MqttTopics
 from agents.devices.simulated_payloads import answer_payload, reading_payload
 from agents.devices.simulation import SimulatedDevice
 from topologies.gateways.mqtt_session import MqttSession
-from topologies.gateways.simulated_device import ServedDevice
+from topologies.gateways.simulation.device import ServedDevice
 from vpp.settings import MqttSettings
 
 

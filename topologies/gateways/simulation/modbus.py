@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from agents.devices.register_map import RegisterMap, RegisterPoint
 from agents.devices.simulation import DeviceFault, SimulatedDevice
-from topologies.gateways.simulated_device import ServedDevice
+from topologies.gateways.simulation.device import ServedDevice
 from topologies.gateways.sunspec import BASES, resolved
 from vpp.errors import UnreachableError
 

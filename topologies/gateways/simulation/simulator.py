@@ -18,7 +18,7 @@ from agents.devices.inventory import DeviceEntry, Inventory
 from agents.devices.register_map import load_register_map
 from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
 from topologies.gateways.clock import GatewayClock
-from topologies.gateways.simulated_device import ServedDevice, not_here
+from topologies.gateways.simulation.device import ServedDevice, not_here
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
 from vpp.settings import Settings
@@ -118,14 +118,14 @@ def served(inventory: Inventory, entry: DeviceEntry, settings: Settings) -> Serv
     """
     kind: DeviceKind = "meter" if entry.asset_id is None else KINDS[entry.control]
     if entry.gateway == "mqtt":
-        from topologies.gateways.simulated_mqtt import SimulatedMqttDevice  # each protocol loads its library alone
+        from topologies.gateways.simulation.mqtt import SimulatedMqttDevice  # each protocol loads its library alone
 
         return SimulatedMqttDevice(simulated(entry, kind), entry, settings.mqtt)
     if entry.gateway == "http":
-        from topologies.gateways.simulated_http import SimulatedHttpDevice
+        from topologies.gateways.simulation.http import SimulatedHttpDevice
 
         return SimulatedHttpDevice(simulated(entry, kind), entry, settings.webhook)
-    from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+    from topologies.gateways.simulation.modbus import SimulatedModbusDevice
 
     register_map = load_register_map(entry.map, inventory.folder)
     host, _, port = entry.address.rpartition(":")
