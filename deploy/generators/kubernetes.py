@@ -12,6 +12,9 @@ IMAGE = "smartgrid-ai:0.1.0"
 USER = 10001
 METRICS_PORT = 9100
 MCP_PORT = 8765
+SECRETS_FOLDER = "/etc/vpp/secrets"
+CONTACTS_FOLDER = "/etc/vpp/contacts"
+OWNER_AND_GROUP_READ = 0o440
 # Each checks the signature of an order by itself: admission, and the plant before an order acts.
 APPROVAL_READERS = frozenset({"orders", "plant"})
 # The Service as pods call it, in its own namespace and from others; a request for any other host is refused.
@@ -63,8 +66,12 @@ def alerts_yaml() -> str:
     """Return the alerts worker, which notifies people: it keeps no state, and reads its contacts' secrets by name."""
     pod = _worker("alerts")
     (container,) = pod["spec"]["containers"]
-    container["envFrom"].append({"secretRef": {"name": "vpp-alerts", "optional": True}})
-    container["env"].append({"name": "VPP_ALERT_RULES", "value": "/input/alerts.yaml"})
+    container["env"] += [
+        {"name": "VPP_ALERT_RULES", "value": "/input/alerts.yaml"},
+        {"name": "VPP_CONTACT_SECRETS_DIR", "value": CONTACTS_FOLDER},
+    ]
+    container["volumeMounts"].append({"name": "contacts", "mountPath": CONTACTS_FOLDER, "readOnly": True})
+    pod["spec"]["volumes"].append({"name": "contacts", "secret": {"secretName": "vpp-alerts", "optional": True}})
     return documents([_deployment("alerts", pod), _service("alerts")])
 
 
@@ -111,20 +118,13 @@ def _container(name: str, command: list[str]) -> Manifest:
         env.append({"name": "VPP_KAFKA__WORKER_ID", "valueFrom": index})
     if name in {"storage", "mcp"}:
         env.append({"name": "VPP_STORE__KIND", "value": "influx"})
-        env.append(_secret("VPP_INFLUX__TOKEN", "vpp-influxdb", "token" if name == "storage" else "read-token"))
-    if name in APPROVAL_READERS:
-        env.append(_secret("VPP_APPROVAL_KEY", "vpp-approval", "key"))
-    env.append(_secret("VPP_SIGNING__KEY", "vpp-signing", "key"))
-    # There where the broker asks for a login; the users are those of deploy/create-acls.sh.
-    env += [
-        _secret(f"VPP_KAFKA__{key.upper()}", f"vpp-kafka-{name}", key, optional=True)
-        for key in ("username", "password")
-    ]
+    env.append({"name": "VPP_SECRETS_DIR", "value": SECRETS_FOLDER})
     mounts: list[Manifest] = [
         {"name": "state", "mountPath": "/data"},
         {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108  # an empty volume of this pod alone
         {"name": "input", "mountPath": "/input", "readOnly": True},
         {"name": "kafka-ca", "mountPath": "/etc/vpp/kafka", "readOnly": True},
+        {"name": "secrets", "mountPath": SECRETS_FOLDER, "readOnly": True},
     ]
     if name in {"forecast", "simulate"}:
         mounts.append({"name": "models", "mountPath": "/data/models"})
@@ -144,9 +144,22 @@ def _container(name: str, command: list[str]) -> Manifest:
     }
 
 
-def _secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Manifest:
-    reference: Manifest = {"name": secret, "key": key} | ({"optional": True} if optional else {})
-    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
+def _secrets(name: str) -> Manifest:
+    """Return the volume of a container's secrets: one file per setting, named by its key."""
+    sources = [_projected("vpp-signing", {"key": "signing.key"})]
+    if name in {"storage", "mcp"}:
+        sources.append(_projected("vpp-influxdb", {"token" if name == "storage" else "read-token": "influx.token"}))
+    if name in APPROVAL_READERS:
+        sources.append(_projected("vpp-approval", {"key": "approval_key"}))
+    # There where the broker asks for a login; the users are those of deploy/create-acls.sh.
+    login = {key: f"kafka.{key}" for key in ("username", "password")}
+    sources.append(_projected(f"vpp-kafka-{name}", login, optional=True))
+    return {"name": "secrets", "projected": {"defaultMode": OWNER_AND_GROUP_READ, "sources": sources}}
+
+
+def _projected(secret: str, files: dict[str, str], *, optional: bool = False) -> Manifest:
+    items = [{"key": key, "path": path} for key, path in files.items()]
+    return {"secret": {"name": secret, "items": items} | ({"optional": True} if optional else {})}
 
 
 def _pod(name: str, component: str, container: Manifest) -> Manifest:
@@ -154,6 +167,7 @@ def _pod(name: str, component: str, container: Manifest) -> Manifest:
         {"name": "scratch", "emptyDir": {"sizeLimit": "128Mi"}},
         {"name": "input", "configMap": {"name": "vpp-input", "optional": True}},
         {"name": "kafka-ca", "secret": {"secretName": "vpp-kafka-ca", "optional": True}},
+        _secrets(name),
     ]
     if name in {"storage", "mcp", "alerts"}:
         volumes.append({"name": "state", "emptyDir": {"sizeLimit": "256Mi"}})

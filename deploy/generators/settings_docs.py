@@ -17,8 +17,8 @@ _HEAD = """\
 
 Written by `python -m deploy.generate` from `vpp/settings/`: do not edit.
 
-A value comes from the first of these sources that has it: command line, environment (`VPP_...`), `.env`, `vpp.toml`,
-default. A group is written `VPP_KAFKA__PARTITIONS` in the environment and as a table in `vpp.toml`:
+A value comes from the first of these sources that has it: command line, environment (`VPP_...`), files of secrets,
+`.env`, `vpp.toml`, default. A group is written `VPP_KAFKA__PARTITIONS` in the environment and as a table in `vpp.toml`:
 
 ```toml
 run = "july"
@@ -29,6 +29,14 @@ partitions = 12
 
 An unknown key is refused, and the error names the nearest valid one. `vpp config show` prints every value with its
 source; secrets are masked. Settings are read once, at the start of a process.
+
+## Secrets as files
+
+`VPP_SECRETS_DIR` names a folder with one file per secret, as Kubernetes, Docker and systemd give them to a process. A
+file is named by the key of its setting and holds the value alone: `signing.key`, `approval_key`, `influx.token`,
+`kafka.password`. A file that is named as no setting is refused. Files do not show in `env`, in a crash report or in the
+description of a pod, as variables do. `VPP_CONTACT_SECRETS_DIR` does the same for the `${NAME}` of alert contacts.
+
 """
 
 

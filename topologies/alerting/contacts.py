@@ -76,7 +76,7 @@ def open_services(rules: AlertRules, environment: Mapping[str, str]) -> dict[str
 
     Args:
         rules: The alert rules.
-        environment: Gives the parts of addresses that are not in the file.
+        environment: Gives the parts of addresses that are not in the file of rules, by name.
 
     Raises:
         ConfigError: An address is wrong, or its environment variable is not set.

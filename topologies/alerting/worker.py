@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.messages import Alert, AlertAct, Decoder, KnownLags, Notice, NoticeOutcome
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
+from vpp.settings.secret_files import texts_of
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, NOTICES
 from vpp.streams.broker_rights import open_topics
@@ -216,7 +218,7 @@ def run_alerts(settings: Settings) -> None:
         raise ConfigError(
             "no contact to tell alerts to", hint="set VPP_ALERT_RULES to a file with contacts (docs/guide/alerts.md)"
         )
-    services = open_services(rules, os.environ)
+    services = open_services(rules, ChainMap(texts_of(settings.contact_secrets_dir), os.environ))
     open_topics(settings, TOPOLOGY)
     worker = AlertWorker(settings, rules, services, Post(settings, "alerts"))
     status = StatusFile(settings, TOPOLOGY, worker)

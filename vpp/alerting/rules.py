@@ -43,7 +43,7 @@ class _Part(BaseModel):
 
 
 class Contact(_Part):
-    """Where messages go: an address of Apprise, of which ``${NAME}`` is read from the environment.
+    """Where messages go: an address of Apprise. ``${NAME}`` is read from files of secrets or the environment.
 
     ``severities``: those that it is notified of; ``gap_s``: shortest time between two messages (s): alerts in between
     wait and are sent in one.
@@ -59,16 +59,19 @@ class Contact(_Part):
         return {"url": value} if isinstance(value, str) else value
 
     def address(self, environment: Mapping[str, str]) -> str:
-        """Return the address with the variables of the environment filled in.
+        """Return the address with the values of its names filled in.
 
         Raises:
-            ConfigError: A variable is not set.
+            ConfigError: A name has no value.
         """
 
         def value_of(match: re.Match[str]) -> str:
             value = environment.get(match[1])
             if not value:
-                raise ConfigError(f"a contact needs the environment variable {match[1]}", hint="set it, then start")
+                raise ConfigError(
+                    f"a contact needs {match[1]}",
+                    hint=f"set the environment variable {match[1]}, or write the file to VPP_CONTACT_SECRETS_DIR",
+                )
             return value
 
         return _REFERENCE.sub(value_of, self.url.get_secret_value())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from tomllib import TOMLDecodeError
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfigSettingsSource
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsError, TomlConfigSettingsSource
 
 from vpp.errors import ConfigError, nearest_hint
 from vpp.masking import masked_setting
+from vpp.settings.group import keys_of
+from vpp.settings.secret_files import SecretFiles
 from vpp.settings.settings import Settings
 
 _HOW_TO_MAKE = dict.fromkeys(("approval_key", "signing.key"), "make a key with `openssl rand -hex 32`")
@@ -34,18 +37,21 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise ConfigError(
             "; ".join(_line(e) for e in error.errors()), hint="; ".join(hints) or "see `vpp config show`"
         ) from error
+    except SettingsError as error:
+        raise ConfigError(str(error), hint="write the value as JSON; see `vpp config show`") from error
+    except TOMLDecodeError as error:
+        raise ConfigError(f"vpp.toml is no TOML: {error}", hint="mend that line; text needs quotation marks") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f".env or vpp.toml is not UTF-8: {error}", hint="save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"a file of settings cannot be read: {error}", hint="give this user the right") from error
     settings.check_secrets()
     return settings
 
 
-def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+def keys() -> Iterator[str]:
     """Yield every valid key, nested ones with dots (``kafka.bootstrap_servers``)."""
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from keys(annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name
+    return keys_of(Settings)
 
 
 def env_name(key: str) -> str:
@@ -56,11 +62,13 @@ def env_name(key: str) -> str:
 def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
     """Return for every key its value as text (secrets masked) and where it comes from.
 
-    The sources are ``command line``, ``environment``, ``.env``, ``vpp.toml`` and ``default``.
+    The sources are ``command line``, ``environment``, ``secret files``, ``.env``, ``vpp.toml`` and ``default``.
     """
+    secret_files = SecretFiles(Settings, settings.secrets_dir, frozenset(keys()))
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("command line", overrides or {}),
         ("environment", EnvSettingsSource(Settings)()),
+        ("secret files", secret_files()),
         (".env", DotEnvSettingsSource(Settings)()),
         ("vpp.toml", TomlConfigSettingsSource(Settings)()),
     ]

@@ -18,7 +18,9 @@ from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings,
 from vpp.settings.devices import MqttSettings, OpenAdrSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings, McpSettings, PageSettings
 from vpp.settings.feeds import FeedSettings
+from vpp.settings.group import keys_of
 from vpp.settings.running import ForecastSettings, LiveSettings
+from vpp.settings.secret_files import SecretFiles, folder_of
 from vpp.settings.signing import SigningSettings
 
 
@@ -43,6 +45,12 @@ class Settings(BaseSettings):
     fleet: Path | None = Field(default=None, description="fleet.yaml; its zones override the shipped ones")
     devices: Path | None = Field(default=None, description="device list of the gateways (docs/guide/devices.md)")
     alert_rules: Path | None = Field(default=None, description="rules and contacts of alerts (docs/guide/alerts.md)")
+    secrets_dir: Path | None = Field(
+        default=None, description="folder of secrets, one file per setting, named by its key (signing.key)"
+    )
+    contact_secrets_dir: Path | None = Field(
+        default=None, description="folder of secrets of alert contacts: the file NAME gives ${NAME}"
+    )
     run: str = Field(
         default="",
         pattern=r"^[a-z0-9-]{0,32}$",
@@ -87,21 +95,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: command line, environment, .env, vpp.toml.
+        """Order the sources: command line, environment, files of secrets, .env, vpp.toml.
 
         Args:
             settings_cls: The settings class.
             init_settings: Values from the command line; they win.
             env_settings: Environment variables.
             dotenv_settings: The file ``.env``.
-            file_secret_settings: Files of secrets; not used.
+            file_secret_settings: Files of secrets as pydantic-settings reads them; ``SecretFiles`` replaces it.
         """
-        return (
-            init_settings,
-            env_settings,
-            dotenv_settings,
-            TomlConfigSettingsSource(settings_cls),
-        )
+        toml_settings = TomlConfigSettingsSource(settings_cls)
+        folder = folder_of(init_settings, env_settings, dotenv_settings, toml_settings)
+        secret_files = SecretFiles(settings_cls, folder, frozenset(keys_of(settings_cls)))
+        return init_settings, env_settings, secret_files, dotenv_settings, toml_settings
 
     @property
     def topic_prefix(self) -> str:

@@ -15,6 +15,7 @@ import yaml
 from tests.contract.deploy.compose_file import DEPLOY, read_compose
 from tests.contract.deploy.kube_schemas import SCHEMAS
 from tests.contract.deploy.kustomize import Manifest, render
+from tests.worlds.secret_volume import write_volume
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, Settings, env_name, keys, load_settings
 from vpp.streams.topics import INPUT_OF, TOPOLOGIES
@@ -92,7 +93,7 @@ def references(part: Any) -> Iterator[tuple[str, str]]:
             if key in {"secretKeyRef", "secretRef"}:
                 yield "Secret", value["name"]
             elif key == "secret":
-                yield "Secret", value["secretName"]
+                yield "Secret", value.get("secretName") or value["name"]
             elif key in {"configMapRef", "configMap"}:
                 yield "ConfigMap", value["name"]
             elif key == "persistentVolumeClaim":
@@ -101,27 +102,46 @@ def references(part: Any) -> Iterator[tuple[str, str]]:
                 yield from references(value)
 
 
-def environment(objects: list[Manifest], container: Manifest, secrets: dict[str, str]) -> dict[str, str]:
-    """The environment that the container would get, with the values of secrets by ``NAME/KEY``."""
+def environment(objects: list[Manifest], container: Manifest) -> dict[str, str]:
+    """The environment that the container would get; no variable holds a secret."""
     result: dict[str, str] = {}
     for source in container.get("envFrom", ()):
-        if "configMapRef" in source:
-            result |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+        result |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
     for entry in container["env"]:
-        origin = entry.get("valueFrom", {})
         if "value" in entry:
             result[entry["name"]] = entry["value"]
-        elif "fieldRef" in origin:
-            assert origin["fieldRef"]["fieldPath"] == "metadata.labels['apps.kubernetes.io/pod-index']"
-            result[entry["name"]] = "1"
         else:
-            reference = origin["secretKeyRef"]
-            value = secrets.get(f"{reference['name']}/{reference['key']}")
-            if value is not None:
-                result[entry["name"]] = value
-            else:
-                assert reference.get("optional"), f"{reference} is missing"
+            assert entry["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.labels['apps.kubernetes.io/pod-index']"
+            result[entry["name"]] = "1"
     return result
+
+
+def secret_files(pod: Manifest, secrets: dict[str, str]) -> dict[str, str]:
+    """The files in the pod's folder of secrets, from the values of secrets by ``NAME/KEY``."""
+    (volume,) = (volume["projected"] for volume in pod["spec"]["volumes"] if volume["name"] == "secrets")
+    assert volume["defaultMode"] == 0o440
+    files: dict[str, str] = {}
+    for source in volume["sources"]:
+        secret = source["secret"]
+        for item in secret["items"]:
+            value = secrets.get(f"{secret['name']}/{item['key']}")
+            if value is not None:
+                files[item["path"]] = value
+            else:
+                assert secret.get("optional"), f"{secret} is missing"
+    return files
+
+
+def settings_of(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, objects: list[Manifest], pod: Manifest, secrets: dict[str, str]
+) -> Settings:
+    """The settings that the pod's container would load."""
+    (container,) = pod["spec"]["containers"]
+    variables = environment(objects, container)
+    mounted = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "secrets")
+    assert variables["VPP_SECRETS_DIR"] == mounted
+    write_volume(folder / "secrets", secret_files(pod, secrets))
+    return loaded(monkeypatch, folder, variables | {"VPP_SECRETS_DIR": str(folder / "secrets")})
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> Settings:
@@ -204,7 +224,7 @@ def test_workers_are_asked_where_they_answer(objects: list[Manifest]) -> None:
         if name in (*TOPOLOGIES, "alerts"):
             paths = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
             assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
-            port = environment(objects, container, REAL)["VPP_METRICS__PORT"]
+            port = environment(objects, container)["VPP_METRICS__PORT"]
             assert container["ports"] == [{"name": "metrics", "containerPort": int(port)}]
             assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 300
 
@@ -213,7 +233,7 @@ def test_the_mcp_server_answers_its_probes_and_its_service(overlays: dict[str, l
     objects = overlays["production"]
     service = named(objects, "Service", "mcp")
     (container,) = named(objects, "Deployment", "mcp")["spec"]["template"]["spec"]["containers"]
-    variables = environment(objects, container, REAL)
+    variables = environment(objects, container)
     hosts = variables["VPP_MCP__ALLOWED_HOSTS"].split(",")
     assert f"mcp.{service['metadata']['namespace']}.svc" in hosts
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -253,27 +273,41 @@ def test_settings_load_in_production(
     overlays: dict[str, list[Manifest]], overlay: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     objects = overlays[overlay]
-    for name, container in containers(objects):
+    for name, pod in pods(objects):
+        (container,) = pod["spec"]["containers"]
         if container["image"] != OURS:
             continue
-        variables = environment(objects, container, REAL)
+        variables = environment(objects, container)
         assert {variable for variable in variables if variable.startswith("VPP_")} <= {env_name(key) for key in keys()}
         with monkeypatch.context() as patch:
-            settings = loaded(patch, tmp_path, variables)
+            settings = settings_of(patch, tmp_path / name, objects, pod, REAL)
         assert settings.environment == "production"
         assert settings.kafka.bootstrap_servers
         assert settings.kafka.worker_id == ("1" if name in STEPS else None)
         assert settings.store.kind == ("influx" if name in {"storage", "mcp"} else "sqlite")
+        assert settings.signing.key is not None
+        assert settings.signing.key.get_secret_value() == REAL["vpp-signing/key"]
+        assert (settings.approval_key is not None) == (name in {"orders", "plant"})
+        if settings.store.kind == "influx":
+            token = REAL["vpp-influxdb/token" if name == "storage" else "vpp-influxdb/read-token"]
+            assert settings.influx.token.get_secret_value() == token
 
 
+@pytest.mark.parametrize("secret", ["vpp-influxdb/token", "vpp-kafka-storage/password"])
 def test_a_placeholder_is_refused(
-    overlays: dict[str, list[Manifest]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    overlays: dict[str, list[Manifest]], secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     objects = overlays["production"]
-    container = named(objects, "Deployment", "storage")["spec"]["template"]["spec"]["containers"][0]
-    for wrong in (REAL | {"vpp-influxdb/token": PLACEHOLDER}, REAL | {"vpp-kafka-storage/password": PLACEHOLDER}):
-        with monkeypatch.context() as patch, pytest.raises(ConfigError, match="placeholder"):
-            loaded(patch, tmp_path, environment(objects, container, wrong))
+    pod = named(objects, "Deployment", "storage")["spec"]["template"]
+    with pytest.raises(ConfigError, match="placeholder"):
+        settings_of(monkeypatch, tmp_path, objects, pod, REAL | {secret: PLACEHOLDER})
+
+
+def test_no_variable_of_our_processes_holds_a_secret(objects: list[Manifest]) -> None:
+    for name, container in containers(objects):
+        if container["image"] == OURS:
+            assert not [entry for entry in container["env"] if "secretKeyRef" in entry.get("valueFrom", {})], name
+            assert not [source for source in container["envFrom"] if "secretRef" in source], name
 
 
 def test_no_secret_stands_in_a_file() -> None:
