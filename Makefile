@@ -8,7 +8,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill drills drills-kafka test-image fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
+.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill drills drills-kafka test-image test-kube fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ drills-kafka: $(STAMP) ## Stage the faults that need Kafka and InfluxDB, a clust
 test-image: $(STAMP) ## Build the container image of Debian's packages and run the compose file's workers from it (20 min, root)
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/image/image.sh
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh image $(ARGS)
+
+test-kube: $(STAMP) ## Ask a real kube-apiserver and kube-score about every Kubernetes object (builds both once, 15 min; needs Go, etcd)
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/kube/run.sh $(ARGS)
 
 fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (minutes)
 	VPP_TEST_FUZZ_RECORDS=1000000 $(BIN)/python -m pytest -s tests/stream/test_hostile_records.py $(ARGS)

@@ -16,7 +16,7 @@ from deploy.generators.acl_script import create_acls_script
 from deploy.generators.budget_docs import budget_page
 from deploy.generators.cli_docs import cli_page
 from deploy.generators.error_docs import errors_page
-from deploy.generators.kubernetes import alerts_yaml, mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
+from deploy.generators.kubernetes import alerts_yaml, mcp_yaml, page_yaml, simulate_yaml, storage_yaml, workers_yaml
 from deploy.generators.net_load_docs import PAGE as NET_LOAD
 from deploy.generators.net_load_docs import net_load_page
 from deploy.generators.prometheus_rules import rules_manifest, rules_yaml
@@ -48,6 +48,7 @@ def generated() -> dict[Path, str]:
         Path("deploy/k8s/base/storage.yaml"): storage_yaml(),
         Path("deploy/k8s/components/alerts/alerts.yaml"): alerts_yaml(),
         Path("deploy/k8s/components/mcp/mcp.yaml"): mcp_yaml(),
+        Path("deploy/k8s/components/page/page.yaml"): page_yaml(),
         Path("deploy/k8s/components/monitoring/rules.yaml"): rules_manifest(),
         Path("deploy/prometheus/rules.yaml"): rules_yaml(),
         Path("deploy/k8s/components/simulate/simulate.yaml"): simulate_yaml(),

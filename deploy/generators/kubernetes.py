@@ -12,13 +12,17 @@ IMAGE = "smartgrid-ai:0.1.0"
 USER = 10001
 METRICS_PORT = 9100
 MCP_PORT = 8765
+PAGE_PORT = 8050
 SECRETS_FOLDER = "/etc/vpp/secrets"
 CONTACTS_FOLDER = "/etc/vpp/contacts"
 OWNER_AND_GROUP_READ = 0o440
-# Each checks the signature of an order by itself: admission, and the plant before an order acts.
-APPROVAL_READERS = frozenset({"orders", "plant"})
+# Admission and the plant each check the signature of an approval; the page signs what a person approves there.
+APPROVAL_READERS = frozenset({"orders", "plant", "page"})
 # The Service as pods call it, in its own namespace and from others; a request for any other host is refused.
 MCP_NAMES = ("mcp", "mcp.vpp", "mcp.vpp.svc", "mcp.vpp.svc.cluster.local")
+PAGE_NAMES = tuple(name.replace("mcp", "page", 1) for name in MCP_NAMES)
+# These read the tables.
+STORE_READERS = frozenset({"mcp", "page"})
 PART_OF = {"app.kubernetes.io/part-of": "smartgrid-ai"}
 
 _HEAD = """\
@@ -40,26 +44,42 @@ def storage_yaml() -> str:
 
 def mcp_yaml() -> str:
     """Return the MCP server over HTTP with bearer tokens, read-only."""
+    container = _served("mcp", ["python", "-m", "mcp_server", "--http"], MCP_PORT, MCP_NAMES)
+    container["env"].append({"name": "VPP_MCP__PROFILE", "value": "read"})
+    return _server("mcp", container, MCP_PORT)
+
+
+def page_yaml() -> str:
+    """Return the operator's page and the REST API, with bearer tokens. Its sessions are in the memory of one pod."""
+    container = _served("page", ["python", "-m", "console.dashboard"], PAGE_PORT, PAGE_NAMES)
+    container["env"].append({"name": "VPP_PAGE__SECURE", "value": "true"})
+    return _server("page", container, PAGE_PORT)
+
+
+def _served(name: str, command: list[str], port: int, names: tuple[str, ...]) -> Manifest:
+    """Return the container of a server over HTTP, which knows its callers by the hashes of their tokens."""
     # A probe calls the pod by its address, which is no name that the server answers to.
-    host = [{"name": "Host", "value": MCP_NAMES[0]}]
-    probe = {"httpGet": {"path": "/healthz", "port": "http", "httpHeaders": host}}
-    container = _container("mcp", ["python", "-m", "mcp_server", "--http"]) | {
-        "ports": [{"name": "http", "containerPort": MCP_PORT}],
+    probe = {"httpGet": {"path": "/healthz", "port": "http", "httpHeaders": [{"name": "Host", "value": names[0]}]}}
+    container = _container(name, command) | {
+        "ports": [{"name": "http", "containerPort": port}],
         "startupProbe": probe | {"periodSeconds": 2, "failureThreshold": 60},
         "livenessProbe": probe | {"periodSeconds": 10, "failureThreshold": 3},
         "readinessProbe": probe | {"periodSeconds": 5},
     }
     container["env"] += [
-        {"name": "VPP_MCP__PROFILE", "value": "read"},
-        {"name": "VPP_MCP__HOST", "value": "0.0.0.0"},  # noqa: S104  # reached through its Service alone
-        {"name": "VPP_MCP__PORT", "value": str(MCP_PORT)},
-        {"name": "VPP_MCP__ALLOWED_HOSTS", "value": ",".join(MCP_NAMES)},
-        {"name": "VPP_MCP__TOKENS", "value": "/etc/vpp/mcp/tokens.json"},
+        {"name": f"VPP_{name.upper()}__HOST", "value": "0.0.0.0"},  # noqa: S104  # reached through its Service alone
+        {"name": f"VPP_{name.upper()}__PORT", "value": str(port)},
+        {"name": f"VPP_{name.upper()}__ALLOWED_HOSTS", "value": ",".join(names)},
+        {"name": f"VPP_{name.upper()}__TOKENS", "value": f"/etc/vpp/{name}/tokens.json"},
     ]
-    container["volumeMounts"].append({"name": "tokens", "mountPath": "/etc/vpp/mcp", "readOnly": True})
-    pod = _pod("mcp", "reader", container)
-    pod["spec"]["volumes"].append({"name": "tokens", "secret": {"secretName": "vpp-mcp-tokens"}})
-    return documents([_deployment("mcp", pod), _service("mcp", port=MCP_PORT, headless=False), _budget("mcp")])
+    container["volumeMounts"].append({"name": "tokens", "mountPath": f"/etc/vpp/{name}", "readOnly": True})
+    return container
+
+
+def _server(name: str, container: Manifest, port: int) -> str:
+    pod = _pod(name, "reader", container)
+    pod["spec"]["volumes"].append({"name": "tokens", "secret": {"secretName": f"vpp-{name}-tokens"}})
+    return documents([_deployment(name, pod), _service(name, port=port, headless=False), _budget(name)])
 
 
 def alerts_yaml() -> str:
@@ -116,7 +136,7 @@ def _container(name: str, command: list[str]) -> Manifest:
         # The pod's ordinal is its name in the consumer group: a restarted pod gets its partitions and state back.
         index = {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
         env.append({"name": "VPP_KAFKA__WORKER_ID", "valueFrom": index})
-    if name in {"storage", "mcp"}:
+    if name in {"storage", *STORE_READERS}:
         env.append({"name": "VPP_STORE__KIND", "value": "influx"})
     env.append({"name": "VPP_SECRETS_DIR", "value": SECRETS_FOLDER})
     mounts: list[Manifest] = [
@@ -134,7 +154,11 @@ def _container(name: str, command: list[str]) -> Manifest:
         "args": command,
         "envFrom": [{"configMapRef": {"name": "vpp-settings"}}],
         "env": env,
-        "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "512Mi", "ephemeral-storage": "64Mi"},
+            # No limit of CPU: it would throttle a slot at its deadline.
+            "limits": {"memory": "1Gi", "ephemeral-storage": "512Mi"},
+        },
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -147,7 +171,7 @@ def _container(name: str, command: list[str]) -> Manifest:
 def _secrets(name: str) -> Manifest:
     """Return the volume of a container's secrets: one file per setting, named by its key."""
     sources = [_projected("vpp-signing", {"key": "signing.key"})]
-    if name in {"storage", "mcp"}:
+    if name in {"storage", *STORE_READERS}:
         sources.append(_projected("vpp-influxdb", {"token" if name == "storage" else "read-token": "influx.token"}))
     if name in APPROVAL_READERS:
         sources.append(_projected("vpp-approval", {"key": "approval_key"}))
@@ -169,7 +193,7 @@ def _pod(name: str, component: str, container: Manifest) -> Manifest:
         {"name": "kafka-ca", "secret": {"secretName": "vpp-kafka-ca", "optional": True}},
         _secrets(name),
     ]
-    if name in {"storage", "mcp", "alerts"}:
+    if name in {"storage", "alerts", *STORE_READERS}:
         volumes.append({"name": "state", "emptyDir": {"sizeLimit": "256Mi"}})
     if name in {"forecast", "simulate"}:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": "vpp-models"}})

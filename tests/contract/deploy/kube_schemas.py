@@ -50,6 +50,18 @@ _KAFKA_TRIGGER = _closed(
     ),
     offsetResetPolicy={"enum": ["earliest", "latest"]},
 )
+_KAFKA = _closed(
+    ["type", "metadata"],
+    type={"const": "kafka"},
+    metadata=_KAFKA_TRIGGER,
+    authenticationRef=_closed(["name"], name=_TEXT),
+)
+_CPU = _closed(
+    ["type", "metricType", "metadata"],
+    type={"const": "cpu"},
+    metricType={"enum": ["Utilization", "AverageValue"]},
+    metadata=_closed(["value"], value=_TEXT),
+)
 _SCALE_DOWN = _closed(
     ["policies"],
     stabilizationWindowSeconds={"type": "integer", "minimum": 0, "maximum": 3600},
@@ -72,14 +84,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                 [],
                 horizontalPodAutoscalerConfig=_closed([], behavior=_closed([], scaleDown=_SCALE_DOWN)),
             ),
-            triggers=_list(
-                _closed(
-                    ["type", "metadata"],
-                    type={"const": "kafka"},
-                    metadata=_KAFKA_TRIGGER,
-                    authenticationRef=_closed(["name"], name=_TEXT),
-                )
-            ),
+            triggers=_list({"oneOf": [_KAFKA, _CPU]}),
         ),
     ),
     "TriggerAuthentication": _object(

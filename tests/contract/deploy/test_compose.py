@@ -59,11 +59,11 @@ def test_our_settings_load_in_production(name: str, monkeypatch: pytest.MonkeyPa
     assert settings.environment == "production"
     assert settings.kafka.bootstrap_servers == "redpanda:9092"
     assert not settings.kafka.embedded
-    assert settings.store.kind == ("influx" if name in {"storage", "mcp", "tokens"} else "sqlite")
+    assert settings.store.kind == ("influx" if name in {"storage", "mcp", "page", "tokens"} else "sqlite")
 
 
 def test_every_worker_that_verifies_orders_has_the_approval_key() -> None:
-    readers = {name for name in TOPOLOGIES if "VPP_APPROVAL_KEY" in SERVICES[name]["environment"]}
+    readers = {name for name in OURS if "VPP_APPROVAL_KEY" in SERVICES[name]["environment"]}
     assert readers == APPROVAL_READERS
 
 
@@ -82,9 +82,10 @@ def test_a_service_has_its_own_token_of_the_database_alone() -> None:
         "tokens": [f"token-{service}:/tokens/{service}" for service in TOKEN_ACTIONS],
         "storage": ["token-storage:/tokens/storage:ro"],
         "mcp": ["token-read:/tokens/read:ro"],
+        "page": ["token-read:/tokens/read:ro"],
         "grafana": ["token-read:/tokens/read:ro"],
     }
-    for name in ("storage", "mcp"):
+    for name in ("storage", "mcp", "page"):
         folder = mounts[name][0].split(":")[1]
         assert SERVICES[name]["environment"]["VPP_INFLUX__TOKEN_FILE"] == f"{folder}/token"
 
@@ -172,7 +173,7 @@ def test_what_is_mounted_from_the_repository_is_there_and_read_only() -> None:
 
 def test_networks_are_declared_and_only_what_needs_the_database_reaches_it() -> None:
     members = {name for name, service in SERVICES.items() if "store" in service.get("networks", ())}
-    assert members == {"influxdb", "tokens", "grafana", "storage", "mcp"}
+    assert members == {"influxdb", "tokens", "grafana", "storage", "mcp", "page"}
     used = {network for service in SERVICES.values() for network in service.get("networks", ())}
     assert used == set(COMPOSE["networks"])
 

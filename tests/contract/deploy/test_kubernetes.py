@@ -2,7 +2,6 @@
 
 import copy
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,17 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from deploy.generators.kubernetes import APPROVAL_READERS
 from tests.contract.deploy.compose_file import DEPLOY, read_compose
 from tests.contract.deploy.kube_schemas import SCHEMAS
-from tests.contract.deploy.kustomize import Manifest, render
+from tests.contract.deploy.kustomize import Manifest
+from tests.contract.deploy.overlays import K8S, OVERLAYS, rendered
 from tests.worlds.secret_volume import write_volume
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, Settings, env_name, keys, load_settings
 from vpp.streams.topics import INPUT_OF, TOPOLOGIES
 
-K8S = DEPLOY / "k8s"
 VERSIONS = ("1.32", "1.34", "1.36")
-OVERLAYS = ("dev", "production")
 OURS = "smartgrid-ai:0.1.0"
 STEPS = {*INPUT_OF}
 # Secrets that docs/guide/kubernetes.md asks for; the overlay dev makes vpp-influxdb from a file.
@@ -33,23 +32,15 @@ SECRETS = {
     "vpp-kafka-ca",
     "vpp-rpk",
     "vpp-mcp-tokens",
+    "vpp-page-tokens",
     "vpp-alerts",
-    *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "simulate", "alerts")),
+    *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "page", "simulate", "alerts")),
 }
-
-FILES = ("secrets.env", "approval.env", "signing.env")
 
 
 @pytest.fixture(scope="module")
 def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
-    """Every overlay, rendered as in a fresh clone where only the example of secrets was copied."""
-    deploy = tmp_path_factory.mktemp("clone") / "deploy"
-    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns(*FILES))
-    shutil.copytree(DEPLOY / "grafana", deploy / "grafana")
-    dev = deploy / "k8s" / "overlays" / "dev"
-    for name in FILES:
-        shutil.copy(dev / f"{name}.example", dev / name)
-    return {name: render(deploy / "k8s" / "overlays" / name) for name in OVERLAYS}
+    return rendered(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -205,8 +196,9 @@ def test_every_topology_runs_and_the_stateful_ones_keep_their_volume(objects: li
 
 def test_only_stateless_steps_scale_by_themselves(overlays: dict[str, list[Manifest]]) -> None:
     scaled = [one for one in overlays["production"] if one["kind"] == "ScaledObject"]
-    assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == ["storage"]
-    assert "replicas" not in named(overlays["production"], "Deployment", "storage")["spec"]
+    assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == ["storage", "mcp"]
+    for name in ("storage", "mcp"):
+        assert "replicas" not in named(overlays["production"], "Deployment", name)["spec"]
     settings = named(overlays["production"], "ConfigMap", "vpp-settings")["data"]
     trigger = scaled[0]["spec"]["triggers"][0]["metadata"]
     assert trigger["consumerGroup"] == Settings().group("storage")
@@ -229,19 +221,22 @@ def test_workers_are_asked_where_they_answer(objects: list[Manifest]) -> None:
             assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 300
 
 
-def test_the_mcp_server_answers_its_probes_and_its_service(overlays: dict[str, list[Manifest]]) -> None:
+@pytest.mark.parametrize("name", ["mcp", "page"])
+def test_a_server_answers_its_probes_and_its_service(overlays: dict[str, list[Manifest]], name: str) -> None:
     objects = overlays["production"]
-    service = named(objects, "Service", "mcp")
-    (container,) = named(objects, "Deployment", "mcp")["spec"]["template"]["spec"]["containers"]
+    service = named(objects, "Service", name)
+    (container,) = named(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"]
     variables = environment(objects, container)
-    hosts = variables["VPP_MCP__ALLOWED_HOSTS"].split(",")
-    assert f"mcp.{service['metadata']['namespace']}.svc" in hosts
+    hosts = variables[f"VPP_{name.upper()}__ALLOWED_HOSTS"].split(",")
+    assert f"{name}.{service['metadata']['namespace']}.svc" in hosts
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["httpHeaders"][0]["value"] in hosts
-    assert (
-        service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"] == int(variables["VPP_MCP__PORT"])
-    )
-    assert variables["VPP_MCP__PROFILE"] == "read"
+    port = int(variables[f"VPP_{name.upper()}__PORT"])
+    assert service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"] == port
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(Path(variables[f"VPP_{name.upper()}__TOKENS"]).parent) in mounts
+    if name == "mcp":
+        assert variables["VPP_MCP__PROFILE"] == "read"
 
 
 def test_every_container_runs_without_rights(objects: list[Manifest]) -> None:
@@ -257,7 +252,7 @@ def test_every_container_runs_without_rights(objects: list[Manifest]) -> None:
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False, name
         assert context["capabilities"] == {"drop": ["ALL"]}, name
-        assert "memory" in container["resources"]["limits"], name
+        assert {"memory", "ephemeral-storage"} <= container["resources"]["limits"].keys(), name
         if container["image"] == OURS:
             assert context["readOnlyRootFilesystem"] is True, name
 
@@ -284,10 +279,10 @@ def test_settings_load_in_production(
         assert settings.environment == "production"
         assert settings.kafka.bootstrap_servers
         assert settings.kafka.worker_id == ("1" if name in STEPS else None)
-        assert settings.store.kind == ("influx" if name in {"storage", "mcp"} else "sqlite")
+        assert settings.store.kind == ("influx" if name in {"storage", "mcp", "page"} else "sqlite")
         assert settings.signing.key is not None
         assert settings.signing.key.get_secret_value() == REAL["vpp-signing/key"]
-        assert (settings.approval_key is not None) == (name in {"orders", "plant"})
+        assert (settings.approval_key is not None) == (name in APPROVAL_READERS)
         if settings.store.kind == "influx":
             token = REAL["vpp-influxdb/token" if name == "storage" else "vpp-influxdb/read-token"]
             assert settings.influx.token.get_secret_value() == token
@@ -347,7 +342,7 @@ def test_all_is_denied_and_only_storage_and_readers_reach_the_database(objects: 
     policies = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "NetworkPolicy"}
     assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     (members,) = policies["reach-influxdb"]["podSelector"]["matchExpressions"]
-    assert members["values"] == ["storage", "mcp"]
+    assert members["values"] == ["storage", "mcp", "page"]
 
 
 def test_the_guide_asks_for_every_secret() -> None:

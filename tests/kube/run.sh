@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs the tests of deploy/k8s against a real kube-apiserver; arguments go to pytest.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+"$HERE/kube.sh" build
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/vpp-kube.XXXXXX")
+finish() {
+  "$HERE/kube.sh" stop "$DIR"
+  rm -rf "$DIR"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+"$HERE/kube.sh" start "$DIR"
+set -a
+# shellcheck disable=SC1091 # written by the line above
+. "$DIR/env"
+set +a
+cd "$HERE/../.."
+"${PYTHON:-python3}" -m pytest tests/kube ${1+"$@"}
