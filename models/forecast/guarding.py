@@ -161,9 +161,11 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
     measured = slot.values.get(verdict.suspect)
     used = judged.used.get(verdict.suspect)
     if verdict.verified:
-        effect = AlertEffect.TOTAL_USED
+        effect, outcome = AlertEffect.TOTAL_USED, "; the value that the total implies is used"
+    elif verdict.cause is Cause.REGIME_CHANGE:
+        effect, outcome = AlertEffect.USED_AS_REAL, ""
     else:
-        effect = AlertEffect.FORECAST_USED if verdict.cause is not Cause.REGIME_CHANGE else AlertEffect.USED_AS_REAL
+        effect, outcome = AlertEffect.FORECAST_USED, "; the forecast is used instead"
     return Alert(
         zone=slot.zone,
         slot=verdict.since,
@@ -173,8 +175,7 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
         code=AlertCode(verdict.cause.value),
         channel=verdict.suspect,
         effect=effect,
-        text=f"{verdict.suspect}: {verdict.cause.value}: {_TEXT[verdict.cause]}; "
-        + ("the value that the total implies is used" if verdict.verified else "the forecast is used in their place"),
+        text=f"{verdict.suspect}: {_TEXT[verdict.cause]}{outcome}",
         values={
             "score": verdict.score,
             "measured": measured,
@@ -204,7 +205,7 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, rele
         channel=episode.suspect,
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
-        text=f"{episode.suspect}: {cause.value}: {reason}; slots that were not used: {episode.slots}",
+        text=f"{episode.suspect}: {reason}; slots whose measured value was not used: {episode.slots}",
         values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": significant(episode.moved_mwh)},
     )
 

@@ -39,7 +39,7 @@ BEGIN = guard_world.after_training()
 MODEL = ServedModel("m", "s", "TOWN", guard_world.STEP_MIN, None, None, guard=guard_world.guard())
 
 
-def messages(add_mw: float = 120.0) -> list[Message]:
+def messages(add_mw: float = 120.0, slots: int = SLOTS) -> list[Message]:
     begin = guard_world.after_training()
     rows = guard_world.frame()
     rows = rows.loc[: begin + timedelta(days=DAYS)]
@@ -51,7 +51,7 @@ def messages(add_mw: float = 120.0) -> list[Message]:
             continue
         if not message.history:
             live += 1
-        if ATTACKED <= live - 1 < ATTACKED + SLOTS and add_mw:
+        if ATTACKED <= live - 1 < ATTACKED + slots and add_mw:
             values = {**message.values, LOAD: (message.values[LOAD] or 0.0) + add_mw}
             values["meter_mw"] = (message.values["meter_mw"] or 0.0) + add_mw
             net = (message.net_load_mw or 0.0) + add_mw
@@ -154,6 +154,17 @@ def test_a_value_that_is_only_held_near_its_forecast_is_a_message_too() -> None:
         assert all(encode(output.message) for output in outputs)
         verdicts += [forecast.verdict for forecast in forecasts(outputs) if forecast.verdict is not None]
     assert any(not verdict.replaced and not verdict.verified for verdict in verdicts)
+
+
+def test_the_text_of_an_alert_agrees_with_its_effect_and_names_no_code(attacked: list[Output]) -> None:
+    # A step that stays is first kept out and then taken as real: all effects of an episode.
+    outputs = [*attacked, *run(messages(slots=200))[0]]
+    guard = [o.message for o in outputs if isinstance(o.message, Alert) and o.message.topic == "guard"]
+    assert {AlertEffect.FORECAST_USED, AlertEffect.USED_AS_REAL} <= {alert.effect for alert in guard}
+    for alert in guard:
+        assert not [code.value for code in AlertCode if "_" in code.value and code.value in alert.text], alert.text
+        if alert.ended_at is None:
+            assert ("the forecast is used" in alert.text) == (alert.effect is AlertEffect.FORECAST_USED), alert.text
 
 
 def with_release(attacked: list[Output], **given: Any) -> tuple[list[Message], int]:
