@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vpp.messages.alerts import AlertCode
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record
 from vpp.messages.times import Time
 
@@ -63,4 +64,4 @@ class Notice(Record, kw_only=True, frozen=True, tag="notice"):
     stage: str
     at: Time
     outcome: NoticeOutcome
-    attempts: int
+    attempts: Integer

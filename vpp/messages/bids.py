@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record, SlotClosed
 from vpp.messages.times import Time
 
@@ -21,9 +22,9 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     policy: ClassVar[str] = "actor"
 
     slot: Time
-    step_min: int
+    step_min: Integer
     observation: SlotClosed | None = None
-    horizon_min: list[int]
+    horizon_min: list[Integer]
     net_mw: list[float]
     ramp_sd_mw: list[float]
     level_sd_mw: list[float]
@@ -69,9 +70,9 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     policy: ClassVar[str] = "trader"
 
     slot: Time
-    step_min: int
+    step_min: Integer
     observation: SlotClosed | None = None
-    horizon_min: list[int]
+    horizon_min: list[Integer]
     price_per_mwh: list[float]
     trust: float
     stored_value_per_mwh: list[float]
@@ -120,7 +121,7 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     max_mw: float | None = None
     soc: float | None = None
     cancels: str | None = None
-    priority: int = 0
+    priority: Integer = 0
     approved_by: str | None = None
     approval: str | None = None
     verdict: str | None = None

@@ -13,6 +13,7 @@ from vpp.messages.alert_acts import AlertAct
 from vpp.messages.bids import Order
 from vpp.messages.decision import Decision
 from vpp.messages.decision_v1 import read_form_1
+from vpp.messages.integers import check_free_values
 from vpp.messages.plant import Audit
 from vpp.messages.telemetry import Deadline, Observation, Promotion, Publication
 from vpp.messages.times import settle_times
@@ -52,7 +53,8 @@ def read_decision(body: bytes | str) -> Decision:
 class Decoder:
     """Decodes the messages of one topic; anything else is a ``MessageError`` with its reason code.
 
-    The times of a message that decodes are in UTC and within ``vpp.messages.times``' calendar.
+    The times of a message that decodes are in UTC and within ``vpp.messages.times``' calendar. Its integers
+    fit 64 bits.
 
     Args:
         union: The union of message types that the topic carries.
@@ -78,6 +80,7 @@ class Decoder:
             message = self._read(payload)
             if isinstance(message, _FROM_OUTSIDE):
                 _check_keys(payload)
+            check_free_values(message)
             settle_times(message)
         except msgspec.ValidationError as error:
             raise MessageError(str(error), reason="schema") from error

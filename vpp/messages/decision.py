@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from vpp.messages.bids import ActorBid, Order, TraderBid
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record, SlotClosed
 from vpp.messages.times import Time
 
@@ -67,8 +68,8 @@ class AssetSnapshot(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     running_min: float
     ready_in_min: float
     available: bool
-    silent_slots: int | None = None
-    gap_slots: int = 1
+    silent_slots: Integer | None = None
+    gap_slots: Integer = 1
     derating: Derating | None = None
     soc_reading: float | None = None
 
@@ -90,7 +91,7 @@ class PlantSnapshot(msgspec.Struct, kw_only=True, frozen=True):
 
     assets: dict[str, AssetSnapshot] = {}
     grid_mw: float | None = None
-    blind_slots: int = 0
+    blind_slots: Integer = 0
     observation: SlotClosed | None = None
     previous: PublishedPlan | None = None
 
@@ -183,7 +184,7 @@ class PlanTable(msgspec.Struct, kw_only=True, frozen=True):
     served share. ``grid_mw``: planned grid power, ``net_mw`` less the assets' power.
     """
 
-    horizon_min: list[int]
+    horizon_min: list[Integer]
     net_mw: list[float]
     price_per_mwh: list[float]
     grid_mw: list[float]
@@ -207,7 +208,7 @@ class Duals(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 class Receipt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Positions of a decision's inputs in the log. Offsets are only here, outside the decision's hash."""
 
-    offsets: dict[str, tuple[str, int, int]] = {}
+    offsets: dict[str, tuple[str, Integer, Integer]] = {}
 
 
 class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=True):
@@ -226,7 +227,7 @@ class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=
     slot: Time
     for_slot: Time
     decision_id: str
-    revision: int
+    revision: Integer
     engine: Engine
     objective: float | None
     binding: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record
 from vpp.messages.times import Time
 
@@ -58,8 +59,8 @@ class DeviceCommand(Record, kw_only=True, frozen=True, tag="command", omit_defau
 
     slot: Time
     asset_id: str
-    sequence: int
-    revision: int
+    sequence: Integer
+    revision: Integer
     decision_id: str
     power_mw: float
     fallback_mw: float

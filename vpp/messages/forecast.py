@@ -8,6 +8,7 @@ from itertools import takewhile
 import msgspec
 
 from vpp.domain import NET_LOAD, Quality, even_horizons_min
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record, SlotClosed, Values
 from vpp.messages.times import Time
 
@@ -42,8 +43,8 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     replaced: bool = False
     verified: bool = False
     witnessed: bool = False
-    rolled_back: int = 0
-    age: int = 0
+    rolled_back: Integer = 0
+    age: Integer = 0
     evidence: dict[str, float] = {}
 
 
@@ -67,7 +68,7 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     q90: list[float]
     q95: list[float]
     mean: list[float] | None = None
-    published: int = 0
+    published: Integer = 0
     xgboost_weight: list[float] | None = None
 
     def level(self, name: str) -> list[float]:
@@ -130,11 +131,11 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     they lie above the price of the next slot.
     """
 
-    horizon_min: list[int] = []
+    horizon_min: list[Integer] = []
     known: list[float | None] = []
     experts: dict[str, list[float | None]] = {}
     tail: list[float | None] = []
-    carried: int = 0
+    carried: Integer = 0
     slopes: dict[str, list[float]] = {}
     margins: dict[str, list[float]] = {}
 
@@ -220,10 +221,10 @@ class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     read from its changelog; it is part of the worker's status alone.
     """
 
-    asked: int
-    known: int
-    imputed: int = 0
-    restored: int = 0
+    asked: Integer
+    known: Integer
+    imputed: Integer = 0
+    restored: Integer = 0
     ready: bool = True
 
     def __str__(self) -> str:
@@ -245,9 +246,9 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     """
 
     slot: Time
-    step_min: int
+    step_min: Integer
     observation: SlotClosed
-    horizon_min: list[int]
+    horizon_min: list[Integer]
     net_load: Quantiles | None
     price: Quantiles | None
     ramp_mw_per_min: float | None
@@ -304,8 +305,8 @@ class Skill(Record, kw_only=True, frozen=True, tag="skill"):
 
     slot: Time
     target: str
-    horizon_min: list[int]
-    n: list[int]
+    horizon_min: list[Integer]
+    n: list[Integer]
     mae: list[float]
     mae_persistence: list[float]
     pinball: list[float]

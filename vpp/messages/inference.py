@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record
 from vpp.messages.times import Time
 
@@ -34,7 +35,7 @@ class FeatureRow(Record, kw_only=True, frozen=True, tag="feature_row"):
     levels: bytes
     volatility: bytes
     newest: bytes
-    groups: list[int]
+    groups: list[Integer]
 
 
 class Inference(Record, kw_only=True, frozen=True, tag="inference", omit_defaults=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record
 from vpp.messages.times import Time
 
@@ -40,7 +41,7 @@ class OrderState(Record, kw_only=True, frozen=True, tag="order_state", omit_defa
 
     order_id: str
     at: Time
-    number: int
+    number: Integer
     stage: OrderStage
     reason: str | None = None
     decision_id: str | None = None

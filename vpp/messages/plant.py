@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vpp.messages.integers import Integer
 from vpp.messages.telemetry import Record
 from vpp.messages.times import Time
 
@@ -25,7 +26,7 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
     valid_until: Time
     decision_id: str
     reason: str
-    revision: int = 0
+    revision: Integer = 0
 
 
 class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=True):
@@ -58,7 +59,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults
 
     slot: Time
     asset_id: str
-    revision: int
+    revision: Integer
     energy_mwh: float | None
     price_per_mwh: float | None
     revenue: float | None
@@ -78,7 +79,7 @@ class Trade(Record, kw_only=True, frozen=True, tag="trade"):
 
     slot: Time
     asset_id: str
-    revision: int
+    revision: Integer
     side: str
     energy_mwh: float
     price_per_mwh: float | None
@@ -92,8 +93,8 @@ class DeadLetter(Record, kw_only=True, frozen=True, tag="dead_letter", omit_defa
     reason: str
     detail: str
     topic: str
-    partition: int
-    offset: int
+    partition: Integer
+    offset: Integer
     raw: str
     truncated: bool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from vpp.messages.integers import Integer
 from vpp.messages.times import Time
 
 Values = dict[str, float | None]
@@ -55,7 +56,7 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
 
     available_at: Time
     first_slot: Time
-    step_min: int
+    step_min: Integer
     series: dict[str, list[float | None]]
     history: bool = False
     sent_at: Time | None = None
@@ -101,7 +102,7 @@ class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=Tr
     """
 
     slot: Time
-    step_min: int
+    step_min: Integer
     values: Values
     net_load_mw: float | None
     quality: dict[str, str] = {}
@@ -117,7 +118,7 @@ class Correction(Record, kw_only=True, frozen=True, tag="correction", omit_defau
     """
 
     slot: Time
-    step_min: int
+    step_min: Integer
     values: Values
     net_load_mw: float | None
-    revision: int
+    revision: Integer
