@@ -110,18 +110,21 @@ def send_changes(
         UnreachableError: There is no broker, or admission does not answer.
     """
     changes = [
-        ZoneChange(
-            zone=reload.zone.zone,
-            at=now,
-            config=reload.zone.model_dump(mode="json"),
-            principal=principal,
-            reason=reason,
-            run=settings.run,
+        sealed(
+            ZoneChange(
+                zone=reload.zone.zone,
+                at=now,
+                config=reload.zone.model_dump(mode="json"),
+                principal=principal,
+                reason=reason,
+                run=settings.run,
+            ),
+            settings.approval_secret,
         )
         for reload in reloads
     ]
     for change in changes:
-        post(ORDERS.name, sealed(change, settings.approval_secret))
+        post(ORDERS.name, change)
     answers: list[Audit] = []
     try:
         answers += (_answer(store, change) for change in changes)
@@ -143,9 +146,11 @@ def _put_in_force(zones: list[Zone], settings: Settings) -> None:
 def _answer(store: Store, change: ZoneChange) -> Audit:
     end = time.monotonic() + ANSWER_S
     while time.monotonic() < end:
-        rows = store.read(AUDIT, zone=change.zone, filters={"audit_id": audit_id(change)}, limit=1).dicts()
+        rows = store.read(AUDIT, zone=change.zone, filters={"audit_id": audit_id(change)}).dicts()
         if rows:
-            return Audit(**{name: rows[0][name] for name in Audit.__struct_fields__})
+            # A change that somebody sends again is refused beside the answer to the first.
+            row = next((row for row in rows if row["verdict"] == ACCEPTED), rows[0])
+            return Audit(**{name: row[name] for name in Audit.__struct_fields__})
         time.sleep(_PAUSE_S)
     raise UnreachableError(
         f"the change of {change.zone} is in the log, but admission did not answer within {ANSWER_S:g} s",

@@ -99,12 +99,13 @@ def apply_change(
         ConfigError: As ``zone_applied``.
     """
     applied = _applied(state)
-    if applied is not None and change.at <= applied.at and origin.offset <= applied.offset:
-        return []  # read again after a restart
     zone = zone_applied(configured, state)
     check = authority.check_request if topology == ADMISSION else authority.check_admitted
+    # First: a forged change is an alert, whatever its time and place.
     check(change, origin.appended_at)
     if applied is not None and change.at <= applied.at:
+        if origin.offset <= applied.offset:
+            return []  # read again after a restart
         raise MessageError(f"the change of {iso(applied.at)} was requested later and is in force", reason="older")
     changed = changed_zone(zone, change)
     record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"), origin.offset)

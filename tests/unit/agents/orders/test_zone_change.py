@@ -133,8 +133,14 @@ def test_what_needs_a_restart_is_refused_with_its_keys() -> None:
 
 
 def test_the_audit_answers_the_change_by_its_id() -> None:
-    change = change_to()
-    record = change_audit(sealed(change, KEY), ACCEPTED, "storm")
+    change = sealed(change_to(), KEY)
+    record = change_audit(AUTHORITY.admit(change), ACCEPTED, "storm")
     assert record.audit_id == audit_id(change)
-    assert record.digest == change_digest(change)
+    assert record.digest == change_digest(change_to())
     assert (record.zone, record.at, record.principal, record.verdict) == (ZONE, T0, "ops", ACCEPTED)
+
+
+@pytest.mark.parametrize("seal", ["", "0" * 64])
+def test_a_refused_copy_with_another_seal_is_no_answer_to_the_change(seal: str) -> None:
+    change = request()
+    assert audit_id(msgspec.structs.replace(change, seal=seal)) != audit_id(change)

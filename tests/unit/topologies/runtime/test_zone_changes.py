@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.orders.zone_change import ACCEPTED, FORGED, OPEN_AUTHORITY, REFUSED, ChangeAuthority, sealed
@@ -91,6 +92,65 @@ def test_a_forged_change_is_an_alert_of_every_step(topology: str, tmp_path: Path
     assert reasons(outputs) == ([] if topology == "orders" else [FORGED])
     audits = [output.message.verdict for output in outputs if isinstance(output.message, m.Audit)]
     assert audits == ([REFUSED] if topology == "orders" else [])
+
+
+KEY = b"s" * 32
+SIGNED = ChangeAuthority(key=KEY)
+
+
+def seen_by(topology: str, folder: Path, first_at: int, *changes: tuple[m.ZoneChange, int]) -> list[Output]:
+    """Return what a step gives for changes at offsets, after it applied one of ``T0`` + 1 h at ``first_at``."""
+    settings = settings_of(folder, approval_key=KEY.decode())
+    runner = Runner(topology, {ZONE: PLANT}.get, lambda zone: make_reducer(topology, zone, settings), authority=SIGNED)
+    state, outputs = MemoryState(), []
+    for change, offset in ((genuine(TIGHTER, timedelta(hours=1)), first_at), *changes):
+        origin = Origin(INPUT_OF[topology].name, 0, offset, change.at)
+        outputs = list(runner.process(m.encode(change), ZONE.encode(), origin, state))
+    return outputs
+
+
+def genuine(zone: Zone, after: timedelta) -> m.ZoneChange:
+    return SIGNED.admit(sealed(change_to(zone, after), KEY))
+
+
+@pytest.mark.parametrize("topology", STEPS)
+@pytest.mark.parametrize("after", [timedelta(minutes=59), timedelta(hours=1), timedelta(hours=2)], ids=str)
+@pytest.mark.parametrize("offset", [0, 10, 20])
+@pytest.mark.parametrize("seal", ["", "0" * 64, "ü"])
+def test_a_forged_change_of_any_time_and_place_is_an_alert(
+    topology: str, after: timedelta, offset: int, seal: str, tmp_path: Path
+) -> None:
+    for zone in (PLANT, TIGHTER):
+        forged = msgspec.structs.replace(change_to(zone, after), seal=seal, admission=seal)
+        outputs = seen_by(topology, tmp_path, 10, (forged, offset))
+        (alert,) = (output.message for output in outputs if isinstance(output.message, m.Alert))
+        assert alert.code == m.AlertCode.CHANGE_FORGED
+        assert not [output for output in outputs if isinstance(output.message, m.ZoneChange)]
+        refusals = [one for one in outputs if isinstance(one.message, m.Audit) and one.message.verdict == REFUSED]
+        assert (reasons(outputs), len(refusals)) == (([], 1) if topology == "orders" else ([FORGED], 0))
+
+
+@pytest.mark.parametrize("topology", STEPS)
+@pytest.mark.parametrize(("zone", "minutes"), [(PLANT, 59), (PLANT, 60), (TIGHTER, 60)], ids=["older", "same", "again"])
+def test_a_genuine_change_that_is_no_newer_is_refused_without_an_alert(
+    topology: str, zone: Zone, minutes: int, tmp_path: Path
+) -> None:
+    late = genuine(zone, timedelta(minutes=minutes))
+    outputs = seen_by(topology, tmp_path, 10, (late, 20))
+    assert not [output for output in outputs if isinstance(output.message, m.Alert | m.ZoneChange)]
+    if topology == "orders":
+        (audit,) = (output.message for output in outputs if isinstance(output.message, m.Audit))
+        assert audit.verdict == REFUSED
+    else:
+        assert reasons(outputs) == ["older"]
+
+
+@pytest.mark.parametrize("topology", STEPS)
+def test_a_genuine_change_that_is_read_again_gives_nothing(topology: str, tmp_path: Path) -> None:
+    again = genuine(TIGHTER, timedelta(hours=1))
+    assert seen_by(topology, tmp_path, 10, (again, 10)) == []
+    newer = genuine(PLANT, timedelta(hours=2))
+    assert seen_by(topology, tmp_path, 10, (newer, 20), (again, 10)) == []
 
 
 def reasons(outputs: list[Output]) -> list[str]:
