@@ -28,7 +28,7 @@ from vpp.streams.topics import TOPOLOGIES
 log = logging.getLogger(__name__)
 
 STALL_S = 60.0
-# A worker compiles its kernels at its first records; on a busy machine that takes minutes.
+# A worker compiles its kernels at its first records and decisions; on a busy machine that takes minutes.
 FIRST_RECORDS = 10
 FIRST_RECORDS_S = 300.0
 DRAIN_S = 10.0
@@ -156,7 +156,7 @@ class Supervisor:
         Raises:
             UnreachableError: The embedded broker died.
             WorkerDiedError: A worker died too often.
-            StalledError: Work is waiting and nothing moved for 60 s, or for 300 s at the first records of a step.
+            StalledError: Work is waiting and nothing moved for 60 s, or for 300 s where a step may still compile.
         """
         processes = self._processes
         if processes is None:
@@ -246,9 +246,16 @@ class Supervisor:
 
 
 def stall_limit_s(live: Live) -> float:
-    """Return the time (s) without progress after which a worker is stalled; longer for a step's first records."""
-    first = any(status["processed"] < FIRST_RECORDS and status["lag"] > 0 for status in live.topologies.values())
-    return FIRST_RECORDS_S if first else STALL_S
+    """Return the time (s) without progress after which a worker is stalled.
+
+    It is longer where a step is at its first records, starts, or writes no status: on a busy machine it then compiles
+    or computes one record for minutes, and what it last wrote holds no lag.
+    """
+    now = time.time()
+    is_first = any(status["processed"] < FIRST_RECORDS and status["lag"] > 0 for status in live.topologies.values())
+    is_silent = any(worker_fault(status, now) == "silent" for status in live.topologies.values())
+    is_starting = any(name not in live.topologies for name in live.workers)
+    return FIRST_RECORDS_S if is_first or is_silent or is_starting else STALL_S
 
 
 def stalled(live: Live, limit_s: float) -> StalledError:

@@ -11,18 +11,22 @@ from vpp.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("processed", "lag", "limit_s"),
+    ("plant", "limit_s"),
     [
-        pytest.param(0, 5, FIRST_RECORDS_S, id="no record yet, work waits"),
-        pytest.param(1, 5, FIRST_RECORDS_S, id="at its first records"),
-        pytest.param(0, 0, STALL_S, id="nothing waits for it"),
-        pytest.param(FIRST_RECORDS, 5, STALL_S, id="under way"),
+        pytest.param({"processed": 0, "lag": 5}, FIRST_RECORDS_S, id="no record yet, work waits"),
+        pytest.param({"processed": 1, "lag": 5}, FIRST_RECORDS_S, id="at its first records"),
+        pytest.param({"processed": 0}, STALL_S, id="nothing waits for it"),
+        pytest.param({"processed": FIRST_RECORDS, "lag": 5}, STALL_S, id="under way"),
+        pytest.param(
+            {"processed": 1, "updated_at_s": time.time() - 60}, FIRST_RECORDS_S, id="busy since before work came"
+        ),
+        pytest.param({"updated_at_s": time.time() - 60}, FIRST_RECORDS_S, id="busy at its first decision"),
+        pytest.param(None, FIRST_RECORDS_S, id="still starting"),
+        pytest.param({}, STALL_S, id="all report, nothing moves"),
     ],
 )
-def test_a_step_at_its_first_records_has_time_to_compile(processed: int, lag: int, limit_s: float) -> None:
-    step = {"processed": processed, "lag": lag}
-    live = Live(1.0, {"telemetry": {"processed": 500, "lag": 0}, "plant": step}, 0)
-    assert stall_limit_s(live) == limit_s
+def test_a_step_that_may_compile_has_time(plant: dict[str, Any] | None, limit_s: float) -> None:
+    assert stall_limit_s(of_a_plant(plant=plant)) == limit_s
 
 
 def of_a_plant(**statuses: dict[str, Any] | None) -> Live:
