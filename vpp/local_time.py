@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
 
+from vpp.errors import did_you_mean
 from vpp.numerics.arrays import Ints
 
 _HALF_HOURS_A_YEAR = 366 * 48
+_CLOCKS = {
+    "Europe/Berlin": ("MEZ", "MESZ", "CEST"),
+    "Europe/London": ("BST",),
+    "Europe/Athens": ("EEST",),
+    "America/New_York": ("EDT", "ET"),
+    "America/Chicago": ("CST", "CDT", "CT"),
+    "America/Denver": ("MDT", "MT"),
+    "America/Los_Angeles": ("PST", "PDT", "PT"),
+    "Australia/Sydney": ("AEST", "AEDT"),
+    "Asia/Tokyo": ("JST",),
+    "Asia/Kolkata": ("IST",),
+}
+"""Time zone to the short names of its clock, which are no names of time zones."""
+_OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])\s*0?(\d{1,2})(?::?00)?", re.IGNORECASE)
 
 
 def check_time_zone(name: str) -> str:
@@ -22,8 +38,20 @@ def check_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"unknown time zone {name!r}") from error
+        raise ValueError(f"unknown time zone {name!r}{_meant(name)}") from error
     return name
+
+
+def _meant(name: str) -> str:
+    offset = _OFFSET.fullmatch(name.strip())
+    if offset is not None:
+        fixed = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
+        if fixed in available_timezones():
+            return f" (write {fixed}: the sign is inverted there)"
+    for zone, clocks in _CLOCKS.items():
+        if name.strip().upper() in clocks:
+            return f" (did you mean {zone}?)"
+    return did_you_mean(name, sorted(available_timezones()))
 
 
 def local_time(instant: datetime, time_zone: str) -> datetime:

@@ -9,6 +9,7 @@ import io
 import lzma
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,6 +40,7 @@ _OTHER_KINDS = (
 _PROBE_BYTES = 1 << 20
 _GUESSES = ("utf-8", "cp1252")
 _HEAD_BYTES = 16
+_LINE_CHARS = 1 << 16
 
 
 def is_parquet(path: Path) -> bool:
@@ -83,6 +85,30 @@ def open_text(path: Path, encoding: str | None = None) -> TextIO:
     marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
     chosen = marked or encoding or _wide(start) or "utf-8"
     return io.TextIOWrapper(binary, encoding=chosen, newline="")
+
+
+class LastLine:
+    """A text file to read from, which keeps the last line; use it in place of the file."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self._handle = handle
+        self.text = ""
+
+    def read(self, size: int = -1) -> str:
+        """Return the next characters of the file."""
+        part = self._handle.read(size)
+        if part:
+            self.text = (self.text + part)[-_LINE_CHARS:]
+        return part
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.read, "")
+
+    @property
+    def cut(self) -> str | None:
+        """The last line, if nothing ends it; None: the file ends with the end of a line."""
+        line = self.text.rpartition("\n")[2].rpartition("\r")[2]
+        return line if line.strip() else None
 
 
 def wrong_encoding(path: Path, encoding: str | None) -> DataError:

@@ -1,7 +1,8 @@
 """Whole numbers with a point between their thousands, in a file that states no convention.
 
 ``998, 1.006, 1.021`` can be read with a decimal point without an error, and is then wrong by a factor of 1000. The
-cells tell: some carry no mark and reach hundreds, all others have groups of just three digits behind a point.
+cells tell: some carry no mark and reach hundreds, all others have groups of just three digits behind a point. A file
+with ``;`` between its fields often has a comma for the decimal mark; there a column is refused too if no cell tells.
 """
 
 from __future__ import annotations
@@ -57,25 +58,34 @@ class GroupedNumbers:
             DataError: There is one; names the row and what to state.
         """
         for column in sorted(self.fractions - self.cleared):
-            if self.whole.get(column, 0.0) < _LEAST_WHOLE:
+            whole = self.whole.get(column, 0.0)
+            if whole < _LEAST_WHOLE and table.separator != ";":
                 continue
-            first = _first_grouped(table, column)
+            first = _first_grouped(table, column, with_whole=whole >= _LEAST_WHOLE)
             if first is not None:
                 row, cell = first
                 raise DataError(
                     f"{table.path}, row {row}: {column} {cell!r} can be {cell} or {cell.replace('.', '')}: "
-                    f"cells without a mark reach {self.whole[column]:g}",
+                    + (
+                        f"cells without a mark reach {whole:g}"
+                        if whole >= _LEAST_WHOLE
+                        else "all its cells have groups of three"
+                    ),
                     hint='state in a mapping file how numbers are written: decimal: ".", or decimal: "," with '
                     'thousands: "."',
                 )
 
 
-def _first_grouped(table: SourceTable, column: str) -> tuple[int, str] | None:
+def _first_grouped(table: SourceTable, column: str, *, with_whole: bool) -> tuple[int, str] | None:
+    """Return row and text of the first cell with a mark, None if a cell is no whole number with such marks.
+
+    A cell without a mark is such a number only ``with_whole``.
+    """
     first: tuple[int, str] | None = None
     for chunk in table.chunks([column], [column], 100_000):
         for row, cell in zip(chunk.rows, chunk.cells[column].fillna("").str.strip(), strict=True):
             if _GROUPED.fullmatch(cell):
                 first = first or (int(row), cell)
-            elif any(sign.isdigit() for sign in cell) and not _WHOLE.fullmatch(cell):
+            elif any(sign.isdigit() for sign in cell) and not (with_whole and _WHOLE.fullmatch(cell)):
                 return None
     return first

@@ -21,7 +21,14 @@ from vpp.files.table import SourceTable, lines_before_header, open_table
 from vpp.files.time_guessing import TIMES, guess_time, text_of, time_column
 from vpp.files.time_text import aware_mask
 from vpp.files.times import zone_of_name
-from vpp.files.units import POWER_UNITS, TEMPERATURE_UNITS, unit_in_cells, without_unit
+from vpp.files.units import (
+    POWER_UNITS,
+    TEMPERATURE_UNITS,
+    foreign_unit,
+    unit_in_cells,
+    unit_of_price,
+    without_unit,
+)
 
 ROWS = 2000
 _NO_POWER = "capacity|kapazit|install|profile|resid|share|anteil|forecast|progno|batter|speicher|wall|reactive|residual"
@@ -53,7 +60,6 @@ _POWER = (
 )
 ZONES = r"^(?!.*time).*(zone|region|area|site|gebiet|node|country)"
 SOC = r"(?<![a-z])soc(?![a-z])|state of charge|ladezustand|ladestand"
-_CENTS = {"ct", "cent", "cents", "c", "p", "pence", "eurocent"}
 
 
 @dataclass(slots=True)
@@ -282,10 +288,15 @@ def _parts(names: list[str]) -> list[str]:
 
 def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any]:
     column = columns[0]
+    foreign = None if channel not in (PRICE, LOAD, SOLAR, WIND) else foreign_unit(column)
+    if foreign is not None:
+        raise ConfigError(
+            f"the column {column} of {channel} has a unit that is not converted: {foreign}",
+            hint="convert the column to MW or a price per MWh, and name it so",
+        )
     source: dict[str, Any] = {"from": column} if len(columns) == 1 else {"from": columns, "add_up": True}
     if channel == PRICE:
-        words = re.findall("[a-z]+", column.casefold())
-        unit = None if "kwh" not in words else "ct_per_kWh" if _CENTS & set(words) else "per_kWh"
+        unit = unit_of_price(column)
     elif channel == "temperature_c":
         words = re.split("[^a-z]+", column.casefold())
         unit = next((TEMPERATURE_UNITS[word] for word in reversed(words) if word in TEMPERATURE_UNITS), None)
@@ -293,7 +304,7 @@ def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any
         unit = _power_unit(column) or choices.unit
     else:
         unit = None
-    if unit not in (None, "MW", "degC"):
+    if unit not in (None, "MW", "degC", "per_MWh"):
         source["unit"] = unit
     return source
 

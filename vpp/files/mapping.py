@@ -10,7 +10,6 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AliasChoices,
@@ -29,6 +28,7 @@ from vpp.files.availability import ZONE_COLUMN, channel_of
 from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import STYLES
 from vpp.files.units import UNITS, unit_of_channel, units_like
+from vpp.local_time import check_time_zone
 from vpp.validation_text import describe, number_checked
 from vpp.yaml_text import read_yaml
 
@@ -115,11 +115,7 @@ class TimeColumn(_Strict):
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"unknown time zone {value!r}") from error
-        return value
+        return check_time_zone(value)
 
     @field_validator("format")
     @classmethod

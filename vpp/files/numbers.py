@@ -37,6 +37,9 @@ MISSING_MARKS = frozenset(
         "none",
         "nil",
         "k.a.",
+        "n.v.",
+        "\\n",
+        "not available",
         "<na>",
         "#n/a",
         "#na",
@@ -197,7 +200,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
     bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})
-    words = ", ".join(f'"{word}"' for word in bad[:5])
+    words = ", ".join("'" + word.replace("'", "''") + "'" for word in bad[:5])  # YAML reads escapes in double quotes
     if len(bad) <= 5 and not any(any(sign.isdigit() for sign in word) for word in bad):
         return f"leave missing values empty, or list their marks in a mapping file: missing: [{words}]"
     return "leave missing values empty, correct the cell, or state decimal: and thousands: in a mapping file"

@@ -20,7 +20,7 @@ import pandas as pd
 
 from vpp.errors import DataError, did_you_mean
 from vpp.files.dataset import names_of, read_folder
-from vpp.files.decoding import is_parquet, open_text, refuse_other_kinds, wrong_encoding
+from vpp.files.decoding import LastLine, is_parquet, open_text, refuse_other_kinds, wrong_encoding
 from vpp.files.mapping import Mapping
 from vpp.files.numbers import MISSING_MARKS
 
@@ -133,8 +133,9 @@ class SourceTable:
         row = self.mapping.skip_rows + 2
         try:
             with open_text(self.path, self.mapping.encoding) as handle:
+                last = LastLine(handle)
                 reader = pd.read_csv(
-                    handle,
+                    last,
                     sep=self.separator,
                     decimal=style.decimal,
                     header=None,
@@ -153,6 +154,7 @@ class SourceTable:
                         rows = np.arange(row, row + len(read))
                         row += len(read)
                         yield self._whole(read, places, rows)
+                self._refuse_cut(last, places)
         except UnicodeError as error:
             raise wrong_encoding(self.path, self.mapping.encoding) from error
         except pd.errors.EmptyDataError:
@@ -161,6 +163,17 @@ class SourceTable:
             raise DataError(
                 f"cannot read {self.path} after row {row - 1}: {error}", hint="is the file complete?"
             ) from error
+
+    def _refuse_cut(self, last: LastLine, places: dict[int, str]) -> None:
+        if last.cut is None or '"' in last.cut:
+            return
+        fields = len(_fields(last.cut, self.separator))
+        lost = [name for place, name in sorted(places.items()) if place >= fields]
+        if lost:
+            raise DataError(
+                f"{self.path} ends inside its last row ({last.cut.strip()}): it has no {lost[0]}",
+                hint="the file is cut short: fetch it again, or remove its last row",
+            )
 
     def _whole(self, read: pd.DataFrame, places: dict[int, str], rows: Any) -> RawChunk:
         width = len(self.header)

@@ -36,7 +36,17 @@ _PATTERNS = (
     "%Y/%m/%d %H:%M",
     "%Y/%m/%d %H:%M:%S",
     "%d-%m-%Y %H:%M",
+    "%m-%d-%Y %H:%M",
     "%d-%b-%Y %H:%M",
+    "%d.%m.%Y %H.%M",
+    "%d.%m.%Y %H.%M.%S",
+    "%d/%m/%Y %Hh%M",
+    "%y-%m-%d %H:%M",
+    "%d-%m-%y %H:%M",
+    "%m-%d-%y %H:%M",
+    "%d-%b-%y %H:%M",
+    "%y.%m.%d %H:%M",
+    "%y/%m/%d %H:%M",
     "%d.%m.%y %H:%M",
     "%m/%d/%Y %I:%M %p",
     "%m/%d/%Y %I:%M:%S %p",
@@ -48,6 +58,11 @@ _PATTERNS = (
     "%d.%m.%Y, %H:%M",
     "%d.%m.%Y, %H:%M:%S",
     "%d-%m-%Y %H:%M:%S",
+    "%m-%d-%Y %H:%M:%S",
+    "%d-%m-%Y %I:%M %p",
+    "%m-%d-%Y %I:%M %p",
+    "%a %b %d %H:%M:%S %Y",
+    "%b %d %Y %I:%M%p",
     "%d-%b-%Y %H:%M:%S",
     "%d %b %Y %H:%M",
     "%d %b %Y %H:%M:%S",
@@ -294,14 +309,13 @@ def times_like(cells: pd.Series[Any], style: str) -> pd.Series[Any]:
 
 def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     cells = text.iloc[:_HINT_ROWS]
-    fits, rising = [], []
+    fits: dict[str, pd.Series[Any]] = {}
     for name in formats:
         parsed = times_like(cells, name)
-        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all():
-            fits.append(name)
-            if parsed.is_monotonic_increasing:
-                rising.append(name)
-    return rising or fits
+        is_time = parsed.notna().all() and parsed.dt.year.between(1980, 2100).all()
+        if is_time and not any(parsed.equals(other) for other in fits.values()):  # May is short and long
+            fits[name] = parsed
+    return [name for name, parsed in fits.items() if parsed.is_monotonic_increasing] or list(fits)
 
 
 def _endings(text: pd.Series[Any]) -> list[str]:

@@ -208,11 +208,14 @@ class TimeReader:
         if lost.any():
             summer = summer.fillna(pd.Timestamp("2000-01-01", tz=zone))
         utc = summer.dt.tz_convert("UTC").dt.tz_localize(None)
-        return self._second_hour(utc, twice, lost, zones), ~lost
+        winter = naive.dt.tz_localize(zone, ambiguous=np.zeros(len(naive), dtype=bool), nonexistent="NaT")
+        return self._second_hour(utc, (winter - summer).where(twice), lost, zones), ~lost
 
-    def _second_hour(self, utc: pd.Series[Any], twice: Any, lost: Any, zones: Any) -> pd.Series[Any]:
-        # When the clock goes back, the stamps of an hour are repeated; row order identifies the second hour.
+    def _second_hour(self, utc: pd.Series[Any], later: pd.Series[Any], lost: Any, zones: Any) -> pd.Series[Any]:
+        # When the clock goes back, stamps are repeated, those of an hour or (Lord Howe) half an hour; row order
+        # identifies the second ones, which are by ``later`` after the first (NaT: the stamp comes once).
         last = self._last_utc
+        twice = later.notna().to_numpy()
         if not twice.any() and not lost.any():
             for zone in dict.fromkeys(zones):
                 last[zone] = utc.iloc[int(np.flatnonzero(zones == zone)[-1])]
@@ -222,7 +225,7 @@ class TimeReader:
             if lost[i]:
                 continue
             if twice[i] and zone in last and moved[i] <= last[zone]:
-                moved[i] += pd.Timedelta(hours=1)
+                moved[i] += later.iloc[i]
             last[zone] = moved[i]
         return pd.Series(moved, index=utc.index)
 

@@ -49,7 +49,7 @@ ENERGY_UNITS = frozenset({"Wh", "kWh", "MWh", "GWh"})
 """Units of energy per row: the value is divided by the length of its row, which gives mean power in MW."""
 
 _CURRENCY = r"(?:[€$£¥₹]|a\$|eur|usd|gbp|aud|nzd|cad|chf|sek|nok|dkk|pln|czk|huf|ron|jpy|inr)"
-_CENT = r"(?:eurocent|cents?|ct|c|p)"
+_CENT = r"(?:eurocents?|cents?|ct|c|p|pence|penny|[öøo]re|groszy|grosz|gr|hal[eé]r[uů]?|paise|sen|fils|rappen|rp)"
 _IN_CELLS = {
     "per_MWh": rf"{_CURRENCY}?\s*(?:/|per\s)\s*mwh|{_CURRENCY}",
     "per_kWh": rf"{_CURRENCY}?\s*(?:/|per\s)\s*kwh",
@@ -80,7 +80,10 @@ _NAME = re.compile(
     rf"|temperature_(?P<of_temperature>{'|'.join(TEMPERATURE_UNITS)})"
     r"|frequency_(?P<of_frequency>m?hz)"
 )
-_SIGNS = (("€", "eur"), ("£", "gbp"), ("$", "usd"), ("°", ""))
+_SIGNS = (("€", "eur"), ("£", "gbp"), ("$", "usd"), ("°", ""), ("ö", "o"), ("ø", "o"), ("é", "e"), ("ů", "u"))
+_FOREIGN = r"\b(?:twh?|[mkg]?va|[mk]?varh?|hp|ps|btu|mmbtu|[kmg]j|therms?|kcal|(?:eur|usd|gbp|price|per) (?:[gt]?wh))\b"
+"""Units of power, energy and price that nothing converts."""
+_CENT_WORD = re.compile(_CENT)
 
 
 def unit_of_channel(channel: str) -> str | None:
@@ -144,6 +147,31 @@ def named_unit(column: str) -> tuple[str, str] | None:
     if match["of_temperature"] is not None:
         return "temperature_c", TEMPERATURE_UNITS[match["of_temperature"]]
     return "frequency_hz", "Hz" if match["of_frequency"] == "hz" else "mHz"
+
+
+def unit_of_price(column: str) -> str | None:
+    """Return the unit of a price that a column's name states, None if it states none (then it is per MWh).
+
+    >>> unit_of_price("Spotpris (öre/kWh)"), unit_of_price("Tariff $/kWh"), unit_of_price("mills per kWh")
+    ('ct_per_kWh', 'per_kWh', 'per_MWh')
+    """
+    words = re.findall(r"[^\W\d_]+", column.casefold())
+    if "kwh" not in words:
+        return None
+    if "mill" in words or "mills" in words:
+        return "per_MWh"
+    return "ct_per_kWh" if any(_CENT_WORD.fullmatch(word) for word in words) else "per_kWh"
+
+
+def foreign_unit(column: str) -> str | None:
+    """Return the word of a column's name that is a unit which nothing converts, None if it has none.
+
+    >>> foreign_unit("Load (MVA)"), foreign_unit("Price per GWh"), foreign_unit("Load (GW)")
+    ('mva', 'per gwh', None)
+    """
+    plain = " ".join(re.findall(r"[^\W\d_]+", column.casefold()))
+    match = re.search(_FOREIGN, plain)
+    return None if match is None else match[0]
 
 
 @cache

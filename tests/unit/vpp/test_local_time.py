@@ -43,3 +43,20 @@ def test_an_unknown_time_zone_is_named() -> None:
     assert check_time_zone(BERLIN) == BERLIN
     with pytest.raises(ValueError, match="Mars/Olympus"):
         check_time_zone("Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("UTC+1", "write Etc/GMT-1"),
+        ("+02:00", "write Etc/GMT-2"),
+        ("GMT-05:00", r"write Etc/GMT\+5"),
+        ("MESZ", "did you mean Europe/Berlin"),
+        ("PDT", "did you mean America/Los_Angeles"),
+        ("Europe/Berln", "did you mean Europe/Berlin"),
+        ("UTC+5:30", "unknown time zone"),
+    ],
+)
+def test_what_was_meant_by_a_time_zone_is_named(name: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=meant):
+        check_time_zone(name)

@@ -28,6 +28,26 @@ def test_whole_numbers_with_a_point_between_thousands_are_refused_or_read_rightl
 
 
 @pytest.mark.parametrize(
+    ("cells", "is_refused"),
+    [
+        (["10.050", "9.871", "12.000"], True),
+        (["10.050", "9.871", "0.500"], False),
+        (["10.050", "9.87", "12.000"], False),
+        (["10.050", "9.871", "12"], False),
+    ],
+)
+def test_groups_of_three_alone_are_refused_between_semicolons(tmp_path, cells, is_refused):
+    path = file(tmp_path, cells)
+    path.write_text(path.read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
+    if is_refused:
+        with pytest.raises(DataError, match=r"row 2: load_mw .* can be 10\.050 or 10050: all its cells"):
+            inspect_file(path)
+        assert read_frame(path, "ZZ", mapping=parse_mapping('decimal: "."', "m"))["load_mw"].iloc[0] == 10.05
+    else:
+        assert read_frame(path, "ZZ")["load_mw"].tolist() == [float(cell) for cell in cells]
+
+
+@pytest.mark.parametrize(
     "cells",
     [
         ["998.5", "1.006", "100", "7"],

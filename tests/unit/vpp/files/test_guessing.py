@@ -89,12 +89,24 @@ def test_columns_that_look_alike_are_named_and_can_be_added(tmp_path):
         ("price_eur_kwh", "per_kWh"),
         ("price_ct_kwh", "ct_per_kWh"),
         ("spot price per kWh", "per_kWh"),
+        ("Spot price (öre/kWh)", "ct_per_kWh"),
+        ("Strømpris øre/kWh", "ct_per_kWh"),
+        ("Strompreis Rp/kWh", "ct_per_kWh"),
+        ("price_ore_kwh", "ct_per_kWh"),
+        ("Price mills/kWh", None),
         ("Price EUR/MWh", None),
     ],
 )
 def test_a_price_is_read_in_the_unit_of_its_name(tmp_path, name, unit):
     path = table(tmp_path, {"time": STAMPS, "load_mw": [1] * 96, name: [2] * 96})
     assert guess_mapping(path, Choices())["channels"]["price_per_mwh"].get("unit") == unit
+
+
+@pytest.mark.parametrize("name", ["Load (MVA)", "load_tw", "Load hp", "Demand MJ", "Verbrauch (PS)", "Price per GWh"])
+def test_a_unit_that_is_not_converted_is_refused(tmp_path, name):
+    path = table(tmp_path, {"time": STAMPS, "solar_mw": [1] * 96, name: [2] * 96})
+    with pytest.raises(ConfigError, match="has a unit that is not converted"):
+        guess_mapping(path, Choices())
 
 
 @pytest.mark.parametrize(("name", "read"), [("Temp (°F)", 0.0), ("temp_c", 32.0), ("Temperature", 32.0)])
@@ -187,6 +199,38 @@ def test_a_date_of_two_readings_is_asked_with_its_clock(tmp_path):
     with pytest.raises(ConfigError) as error:
         guess_mapping(path, Choices())
     assert '--time-format "%d/%m/%Y %H:%M"' in str(error.value.hint)
+
+
+DAYS_FIRST = ("%d/%m/%Y %H:%M", "%d-%m-%Y %H:%M", "%d.%m.%y %H:%M", "%d-%m-%y %H:%M", "%d/%m/%y %H:%M")
+OTHERS = ("%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M", "%y.%m.%d %H:%M", "%y-%m-%d %H:%M", "%y/%m/%d %H:%M", "%m-%d-%Y %I:%M %p")
+
+
+@pytest.mark.parametrize("first", ["2024-05-01", "2024-05-09", "2024-05-20", "2024-11-11", "2024-12-30"])
+@pytest.mark.parametrize("pattern", DAYS_FIRST + OTHERS)
+def test_a_day_and_a_month_are_never_exchanged(tmp_path, pattern, first):
+    stamps = pd.date_range(first, periods=48, freq="h", tz="UTC")
+    path = table(tmp_path, {"Time": [f"{at:{pattern}}" for at in stamps], "load_mw": range(48)})
+    with contextlib.suppress(ConfigError):  # asked where several formats fit
+        frame = guessed(path)
+        assert list(frame.index) == list(stamps)
+        assert frame["load_mw"].tolist() == list(range(48))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "%d %B %Y %H:%M",
+        "%d.%m.%Y %H.%M",
+        "%d/%m/%Y %Hh%M",
+        "%a %b %d %H:%M:%S %Y",
+        "%b %d %Y %I:%M%p",
+        "%d-%b-%y %H:%M",
+    ],
+)
+def test_forms_of_one_reading_are_not_asked(tmp_path, pattern):
+    stamps = pd.date_range("2024-05-20", periods=48, freq="h", tz="UTC")
+    path = table(tmp_path, {"Time": [f"{at:{pattern}}" for at in stamps], "load_mw": range(48)})
+    assert list(guessed(path).index) == list(stamps)
 
 
 @pytest.mark.parametrize(

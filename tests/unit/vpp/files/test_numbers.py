@@ -170,3 +170,16 @@ def test_a_stated_mark_is_missing_also_where_it_is_a_number(tmp_path):
     path = german(tmp_path, ["306,7", "999", "300,0", "kA"])
     mapping = parse_mapping(MAPPING + 'missing: ["999", kA]\n' + CHANNELS, "m")
     assert read_frame(path, "ZZ", mapping=mapping)["load_mw"].isna().tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("mark", ["xx", "\\q", "it's", "n.v", "***"])
+def test_the_marks_that_a_hint_names_make_the_file_readable(tmp_path, mark):
+    path = tmp_path / "x.csv"
+    path.write_text(
+        f"timestamp,zone,load_mw\n2024-01-01T00:00Z,A,1\n2024-01-01T01:00Z,A,{mark}\n2024-01-01T02:00Z,A,3\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(DataError) as caught:
+        inspect_file(path)
+    stated = parse_mapping(str(caught.value.hint).partition("in a mapping file: ")[2], "hint")
+    assert read_frame(path, "A", mapping=stated)["load_mw"].count() == 2

@@ -245,3 +245,28 @@ def test_a_mistake_in_a_mapping_is_one_clear_line(text, expected):
         parse_mapping(text, "m.yaml")
     assert expected in f"{caught.value} | {caught.value.hint}"
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("opener", [open, gzip.open])
+def test_a_file_that_ends_inside_a_row_is_refused(tmp_path, opener, ending):
+    rows = FRAME.assign(timestamp=[f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in STAMPS])
+    text = rows.to_csv(index=False, lineterminator=ending)
+    path = tmp_path / "x.csv"
+    last = len(rows.to_csv(index=False).splitlines()[-1])
+    for cut in range(1, last):
+        with opener(path, "wb") as file:
+            file.write(text[: -len(ending) - cut].encode())
+        commas = text[: -len(ending) - cut].rpartition("\n")[2].count(",")
+        if commas == 3:  # the last cell is there, wholly or in part
+            assert inspect_file(path).rows == 24
+            continue
+        with pytest.raises(DataError):
+            inspect_file(path)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\n\n"])
+def test_the_end_of_the_last_line_may_be_missing(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(FRAME.to_csv(index=False).strip() + text, encoding="utf-8")
+    assert inspect_file(path).rows == 24

@@ -1,5 +1,7 @@
 """Times in any usual form: offsets, intervals, epochs, Excel's days, settlement periods; else refused."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -204,3 +206,17 @@ def test_periods_count_from_local_midnight(tmp_path, day, periods):
     path.write_text(f"day,sp,mw\n{day},{periods},1\n{day},{periods + 1},1\n", encoding="utf-8")
     with pytest.raises(DataError, match=f"row 3: sp .* is not a period of {day}, which has {periods}"):
         inspect_file(path, parse_mapping(PERIODS, "m"))
+
+
+@pytest.mark.parametrize("zone", ["Australia/Lord_Howe", "Europe/London", "America/New_York", "Africa/Casablanca"])
+@pytest.mark.parametrize("step_min", [10, 30])
+def test_a_clock_that_goes_back_by_any_length_is_read_by_order(tmp_path, zone, step_min):
+    hours = pd.date_range("2024-01-01", "2025-01-01", freq="30min", tz="UTC").tz_convert(zone)
+    back = [at for at, next_at in itertools.pairwise(hours) if next_at.utcoffset() < at.utcoffset()]
+    assert back
+    for at in back:
+        stamps = pd.date_range(at - pd.Timedelta("3h"), periods=360 // step_min, freq=f"{step_min}min")
+        path = file(tmp_path, [f"{s:%Y-%m-%d %H:%M}" for s in stamps])
+        frame = read_frame(path, "ZZ", mapping=parse_mapping(f"time: {{zone: {zone}}}", "m"))
+        assert list(frame.index) == list(stamps.tz_convert("UTC"))
+        assert frame["load_mw"].tolist() == [float(i) for i in range(len(stamps))]
