@@ -64,5 +64,5 @@ SCREENS: dict[str, Callable[[Screens, Moment, OrderBook], View]] = {
     "forecasts": lambda _, moment, __: forecasts.forecasts(moment),
     "health": lambda screens, moment, _: health.health(moment, screens.background, screens.rates),
     "agent": lambda _, moment, __: agent.agent(moment),
-    "zones": lambda screens, _, __: zones.zones(screens.context, screens.background),
+    "zones": lambda screens, moment, _: zones.zones(screens.context, screens.background, moment.at),
 }

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from console.dashboard.screens import SCREENS
 from tests.browser.browser import open_page, settle
-from tests.worlds.page_plant import Served, next_slot, warn
+from tests.worlds.page_plant import ZONE, Served, next_slot, warn
+from vpp.store.tables import TELEMETRY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -178,4 +179,49 @@ def test_why_not_is_answered_in_money(chrome: Browser, served: Served) -> None:
     expect(page.locator(".answer")).to_contain_text(
         re.compile(r"instead costs (£[\d,.]+ more|the same)"), timeout=30_000
     )
+    page.context.close()
+
+
+def test_one_faulty_reading_is_marked_and_does_not_flatten_the_line_of_a_zone(chrome: Browser, own: Served) -> None:
+    store = own.loop.store
+    (newest,) = store.read(TELEMETRY, zone=ZONE, order="desc", limit=1).dicts()
+    faulty = {**newest, "net_load_mw": 20_000.0}
+    page, complaints = open_page(chrome, own, "/?screen=zones")
+    heights = "(one) => new Set(one.querySelector('.stroke-ink-2').getAttribute('d').match(/ [\\d.]+/g)).size"
+    before = page.locator(".spark").first.evaluate(heights)
+    assert page.locator(".spark .beyond").count() == 0
+    store.write(TELEMETRY, [tuple(faulty[column.name] for column in TELEMETRY.columns)])
+    next_slot(own.loop)
+    expect(page.locator(".spark .beyond")).to_have_count(1, timeout=20_000)
+    expect(page.locator(".spark-box")).to_contain_text(re.compile(r"1 value beyond the scale: [\d,.]+ MW"))
+    assert page.locator(".spark").first.evaluate(heights) >= before
+    page.keyboard.press("1")
+    expect(page.locator("body[data-ready=now]")).to_be_attached(timeout=20_000)
+    settle(page)
+    spec = page.evaluate("(({ yRange, names }) => ({ yRange, names }))(vpp.charts.get('net').spec)")
+    assert spec["yRange"][1] < 200.0
+    assert any(re.match(r"▲ [\d,]+", one["text"]) for one in spec["names"])
+    assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "ends", "expected"),
+    [
+        pytest.param([*range(10, 34), 900], [], [10, 33], id="one far above"),
+        pytest.param([-900, *range(10, 34)], [], [10, 33], id="one far below"),
+        pytest.param([*range(10, 34), 900], [60], [10, 60], id="the limit is in sight"),
+        pytest.param([*range(10, 34), 50], [], [10, 50], id="a peak is no fault"),
+        pytest.param([*range(10, 34), *[200] * 6], [], [10, 200], id="a change that stays is no fault"),
+        pytest.param([0] * 24 + [5], [], [0, 5], id="one step of a flat line"),
+        pytest.param([1, 900], [], [1, 900], id="too few to know"),
+        pytest.param([None, 3, None], [], [3, 3], id="gaps"),
+    ],
+)
+def test_the_range_of_a_small_line(
+    chrome: Browser, served: Served, values: list[float | None], ends: list[float], expected: list[float]
+) -> None:
+    page, _ = open_page(chrome, served, "/?screen=zones")
+    asked = "async ([values, ends]) => (await import('/static/js/parts.js')).robustRange(values, ends)"
+    assert page.evaluate(asked, [values, ends]) == expected
     page.context.close()

@@ -36,9 +36,9 @@ class AlertStanding:
         }
 
 
-def read_acts(store: Store, zone: str | Sequence[str] | None = None) -> ActBook:
-    """Return the acts of people on the alerts of one zone, or of all zones."""
-    return ActBook.of(act_of_row(row) for row in store.read(ALERT_ACTS, zone=zone).dicts())
+def read_acts(store: Store, zone: str | Sequence[str] | None = None, *, until: datetime | None = None) -> ActBook:
+    """Return the acts of people on the alerts of one zone, or of all zones; ``until``: end by wall time, exclusive."""
+    return ActBook.of(act_of_row(row) for row in store.read(ALERT_ACTS, zone=zone, end=until).dicts())
 
 
 def standing_of(row: Mapping[str, Any], rules: AlertRules, acts: ActBook, now: datetime) -> AlertStanding:

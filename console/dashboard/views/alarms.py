@@ -84,7 +84,7 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
 
 def quiet(moment: Moment) -> list[dict[str, Any]]:
     """Return why alerts send no notices now or soon: silences in force, and maintenance windows that have not ended."""
-    wall = moment.context.now()
+    wall = moment.wall
     silences: list[dict[str, Any]] = [
         {
             "kind": "silence",

@@ -91,7 +91,8 @@ def clock(moment: Moment) -> dict[str, Any]:
         speed = mode.speed_at(round(step_s / 60))
         text = "Replay · max" if speed is None else f"Replay · ×{speed:,.0f}"
         return {"mode": "replay", "text": text, "age_s": None, "stale": False, "silent": False}
-    age_s = None if now is None else (wall - now).total_seconds()
+    # Looking back, the newest slot is not old: it is the one that was wanted.
+    age_s = None if now is None or moment.at is not None else (wall - now).total_seconds()
     if mode is None and (age_s is None or age_s > STORED_STEPS * step_s):
         return {"mode": "stored", "text": "Stored run", "age_s": None, "stale": False, "silent": False}
     speed = None if mode is None else mode.speed_at(round(step_s / 60))

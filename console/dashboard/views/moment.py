@@ -13,6 +13,7 @@ import msgspec
 from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
 from agents.plant.plan_sentences import least_mw
+from console.dashboard.views.known_alerts import as_of, lasting_alerts
 from mcp_server.queries.context import ReadContext
 from vpp.alerting.act_book import ActBook
 from vpp.alerting.rules import load_rules
@@ -22,7 +23,6 @@ from vpp.fleet.assets import Asset
 from vpp.fleet.scale import PowerScale, power_text
 from vpp.fleet.schema import Batteries, Zone
 from vpp.messages import Decision, read_decision
-from vpp.store.named_queries import OPEN_EPISODES
 from vpp.store.query import Filters
 from vpp.store.table import Table
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
@@ -204,8 +204,13 @@ class Moment:
 
     @cached_property
     def acts(self) -> ActBook:
-        """What people did about the zone's alerts."""
-        return read_acts(self.context.store, self.zone)
+        """What people had done about the zone's alerts, by the wall clock."""
+        return read_acts(self.context.store, self.zone, until=self.at)
+
+    @property
+    def wall(self) -> datetime:
+        """Wall time; looking back, the moment itself."""
+        return self.context.now() if self.at is None else self.at
 
     @property
     def least_mw(self) -> float:
@@ -216,16 +221,17 @@ class Moment:
     def alerts(self) -> list[dict[str, Any]]:
         """Alerts of the last 24 h and older ones that last, newest first, with how each stands with people.
 
-        At most ``MOST_ALERTS`` of either kind: the newest.
+        At most ``MOST_ALERTS`` of either kind: the newest. Looking back, one that ended later lasts.
         """
         if self.now is None:
             return []
-        day = self.now - OPEN_CRITICAL
-        rows = self.rows(ALERTS, start=day, order="desc", limit=MOST_ALERTS)
-        rows += self.rows(ALERTS, end=day, filters=OPEN_EPISODES, order="desc", limit=MOST_ALERTS)
-        rules, now, alerts = load_rules(self.context.settings.alert_rules), self.context.now(), []
+        day, known_to, store = self.now - OPEN_CRITICAL, self._until(ALERTS), self.context.store
+        newest = store.read(ALERTS, zone=self.zone, start=day, end=known_to, order="desc", limit=MOST_ALERTS)
+        older = lasting_alerts(store, day, known_to, zone=self.zone, limit=MOST_ALERTS)
+        rows = [*as_of([newest], known_to), *older]
+        rules, alerts = load_rules(self.context.settings.alert_rules), []
         for row in rows:
-            standing = standing_of(row, rules, self.acts, now)
+            standing = standing_of(row, rules, self.acts, self.wall)
             values = msgspec.json.decode(row["values"] or "{}")
             alerts.append({**row, "values": values, "severity": standing.handling.severity, **standing.facts()})
         return alerts

@@ -137,10 +137,11 @@ def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAc
     if moment.config is None or planned is None:
         if moment.decision is not None and any(o.action == "hold" for o in moment.decision.orders):
             return {"headline": "On hold until released", "text": "Nothing is planned while the hold stands."}
-        if moment.slot is None:
-            return {"headline": "Waiting", "text": "The first plan follows the first forecast."}
-        text = "Until then nothing is planned ahead."
-        return {"headline": "Plans again when net load is back", "text": text}
+        if moment.decision is None:
+            return {"headline": "Not planned yet", "text": "A plan follows the forecast of the newest slot."}
+        if moment.telemetry.get("net_load_mw") is None:
+            return {"headline": "Plans again when net load is back", "text": "Until then nothing is planned ahead."}
+        return {"headline": "Nothing is planned ahead", "text": "The next decision may have a plan again."}
     text = limit_sentence(planned, moment.config) or "No limit binds in the hours planned."
     return {"headline": _next_change(moment, planned, actions), "text": text}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.background import Background
+from console.dashboard.views.known_alerts import as_of, lasting_alerts
 from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
@@ -17,29 +18,61 @@ from vpp.alerting.rules import AlertRules, Subject, load_rules
 from vpp.fleet.scale import significant
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
-from vpp.store.named_queries import OPEN_EPISODES
-from vpp.store.query import Rows
+from vpp.store.query import FIRST_TIME, Rows
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
 
 DAY = timedelta(hours=24)
 MAX_ZONES = 1000
-_ALERT_COLUMNS = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "ended_at")
+_TELEMETRY_COLUMNS = ("zone", "slot", "net_load_mw", "price_per_mwh")
+_ASSET_COLUMNS = ("zone", "slot", "asset_id", "power_mw", "soc")
+_LEDGER_COLUMNS = ("zone", "slot", "pnl", "penalty_no_action")
+_SETPOINT_COLUMNS = ("zone", "slot", "asset_id", "power_mw", "revision")
+_DECISION_COLUMNS = ("zone", "slot", "for_slot", "revision", "body")
+_ALERT_COLUMNS = ("zone", "slot", "alert_id", "severity", "code", "channel", "asset_id", "topic", "ended_at")
 _RANK = {"critical": 0, "warning": 1, "normal": 2}
 
 
-def zones(context: ReadContext, background: Background) -> dict[str, Any]:
-    """Return totals by currency and a line per zone, for at most ``MAX_ZONES`` zones."""
+def zones(context: ReadContext, background: Background, at: datetime | None = None) -> dict[str, Any]:
+    """Return totals by currency and a line per zone, for at most ``MAX_ZONES`` zones.
+
+    Args:
+        context: Store, fleet and clock of the run.
+        background: Looks for alerts that last.
+        at: Look back: nothing later than this is read; None: now.
+    """
     names = context.zones()[:MAX_ZONES]
-    newest = context.newest()
-    if not newest:
+    last = _last_slot(context, at)
+    if last is None:
         return {"zones": [], "totals": [], "now": None}
-    last = max(newest.values())
+    known_to = _known_to(last, at)
     # Alerts that last may be of any age, which some stores search for seconds: looked for each slot and each minute.
     minute = context.now().replace(second=0, microsecond=0)
-    lasting = background.get(("lasting alerts", None, last, minute), lambda: _lasting_alerts(context, last)) or []
-    rows, rules = _ZoneRows.scan(context, last, lasting), load_rules(context.settings.alert_rules)
-    lines = [_line(context.config(name), name, newest.get(name), last, rows.of(name), rules) for name in names]
-    return {"zones": lines, "totals": _totals(lines), "now": _end(rows.telemetry, last)}
+    key = ("lasting alerts", known_to, last, minute)
+    lasting = background.get(key, lambda: lasting_alerts(context.store, last - DAY, known_to, columns=_ALERT_COLUMNS))
+    rows = _ZoneRows.scan(context, last, lasting or [], at)
+    end = max((_end(telemetry) for telemetry in rows.telemetry.values()), default=last)
+    rules = load_rules(context.settings.alert_rules)
+    lines = [_line(context.config(name), name, end, rows.of(name), rules) for name in names]
+    return {"zones": lines, "totals": _totals(lines), "now": end}
+
+
+def _last_slot(context: ReadContext, at: datetime | None) -> datetime | None:
+    """Return the newest slot of all zones that had ended ``at`` a moment; None: there is none."""
+    if at is None:
+        return max(context.newest().values(), default=None)
+    by_zone = _grouped(context.store.scan(TELEMETRY, start=at - DAY, end=at, columns=("zone", "slot")))
+    return max((row["slot"] for rows in by_zone.values() for row in _ended(rows, at)), default=None)
+
+
+def _known_to(last: datetime, at: datetime | None) -> datetime | None:
+    """Return the end of the times of rows that are read, exclusive; None: all of them."""
+    return None if at is None else last + timedelta(seconds=1)
+
+
+def _ended(telemetry: list[dict[str, Any]], at: datetime | None) -> list[dict[str, Any]]:
+    """Return the slots of one zone that had ended ``at`` a moment, the oldest first."""
+    rows = sorted(telemetry, key=lambda row: row["slot"])
+    return rows if at is None else [row for row in rows if row["slot"] + _step(rows) <= at]
 
 
 class _Rows(NamedTuple):
@@ -64,42 +97,44 @@ class _ZoneRows(NamedTuple):
     decisions: dict[str, list[dict[str, Any]]]
 
     @classmethod
-    def scan(cls, context: ReadContext, last: datetime, lasting: Sequence[Rows]) -> _ZoneRows:
+    def scan(
+        cls, context: ReadContext, last: datetime, lasting: Sequence[dict[str, Any]], at: datetime | None
+    ) -> _ZoneRows:
         """Return the rows of the day before slot ``last``, in one scan of each table, and older alerts that last."""
-        since, scan = last - DAY, context.store.scan
-        telemetry = ("zone", "slot", "net_load_mw", "price_per_mwh")
-        setpoints = ("zone", "slot", "asset_id", "power_mw", "revision")
-        decisions = ("zone", "slot", "for_slot", "revision", "body")
+        since, known_to, scan = last - DAY, _known_to(last, at), context.store.scan
+        telemetry = {
+            zone: _ended(rows, at)
+            for zone, rows in _grouped(scan(TELEMETRY, start=since, end=known_to, columns=_TELEMETRY_COLUMNS)).items()
+        }
+        end = max((_end(rows) for rows in telemetry.values()), default=last)
+        oldest = min((_end(rows) for rows in telemetry.values() if not _is_behind(rows, end)), default=last)
+        # Setpoints are of the slot that begins where the newest ends.
+        setpoints = scan(SETPOINTS, start=oldest, end=end + timedelta(seconds=1), columns=_SETPOINT_COLUMNS)
+        decisions = scan(DECISIONS, start=oldest - timedelta(hours=3), end=known_to, columns=_DECISION_COLUMNS)
+        alerts = as_of(scan(ALERTS, start=since, end=known_to, columns=_ALERT_COLUMNS), known_to)
         return cls(
-            telemetry=_grouped(scan(TELEMETRY, start=since, columns=telemetry)),
-            delivered=_grouped(scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))),
-            ledger=_grouped(scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action"))),
-            setpoints=_grouped(scan(SETPOINTS, start=last, columns=setpoints)),
-            alerts=_grouped(chain(scan(ALERTS, start=since, columns=_ALERT_COLUMNS), lasting)),
-            decisions=_grouped(scan(DECISIONS, start=last - timedelta(hours=2), columns=decisions)),
+            telemetry=telemetry,
+            delivered=_grouped(scan(ASSETS, start=since, end=known_to, columns=_ASSET_COLUMNS)),
+            ledger=_grouped(scan(LEDGER, start=since, end=known_to, columns=_LEDGER_COLUMNS)),
+            setpoints=_grouped(setpoints),
+            alerts=_by_zone(chain(alerts, lasting)),
+            decisions=_grouped(decisions),
         )
 
     def of(self, zone: str) -> _Rows:
         """Return the rows of one zone."""
-        return _Rows(*(by_zone[zone] for by_zone in self))
-
-
-def _lasting_alerts(context: ReadContext, last: datetime) -> list[Rows]:
-    """Return the alerts that began more than a day before slot ``last`` and have not ended."""
-    return list(context.store.scan(ALERTS, end=last - DAY, filters=OPEN_EPISODES, columns=_ALERT_COLUMNS))
+        return _Rows(*(by_zone.get(zone, []) for by_zone in self))
 
 
 def _grouped(chunks: Iterable[Rows]) -> dict[str, list[dict[str, Any]]]:
+    return _by_zone(row for chunk in chunks for row in chunk.dicts())
+
+
+def _by_zone(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     by_zone: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for chunk in chunks:
-        for row in chunk.dicts():
-            by_zone[row["zone"]].append(row)
+    for row in rows:
+        by_zone[row["zone"]].append(row)
     return by_zone
-
-
-def _end(telemetry: dict[str, list[dict[str, Any]]], last: datetime) -> datetime:
-    rows = max(telemetry.values(), key=len, default=[])
-    return last + _step(rows)
 
 
 def _step(rows: Sequence[dict[str, Any]]) -> timedelta:
@@ -107,15 +142,24 @@ def _step(rows: Sequence[dict[str, Any]]) -> timedelta:
     return min((b - a for a, b in pairwise(slots)), default=timedelta(minutes=30))
 
 
-def _line(
-    config: Zone | None, name: str, slot: datetime | None, last: datetime, rows: _Rows, rules: AlertRules
-) -> dict[str, Any]:
+def _end(telemetry: Sequence[dict[str, Any]]) -> datetime:
+    """Return the end of the newest slot of one zone."""
+    return max((row["slot"] for row in telemetry), default=FIRST_TIME) + _step(telemetry)
+
+
+def _is_behind(telemetry: Sequence[dict[str, Any]], end: datetime) -> bool:
+    """Return whether a zone lacks a whole slot before the end of the newest slot of all zones."""
+    return _end(telemetry) + _step(telemetry) <= end
+
+
+def _line(config: Zone | None, name: str, end: datetime, rows: _Rows, rules: AlertRules) -> dict[str, Any]:
     factor = 1.0 if config is None else config.share.factor
     cap = None if config is None else config.limits.import_cap_mw
     plant: dict[datetime, float] = defaultdict(float)
     for row in rows.delivered:
         plant[row["slot"]] += row["power_mw"] or 0.0
-    telemetry = sorted(rows.telemetry, key=lambda row: row["slot"])
+    telemetry = rows.telemetry
+    behind = _is_behind(telemetry, end)
     imports = [
         None
         if row["net_load_mw"] is None or row["slot"] not in plant
@@ -123,13 +167,14 @@ def _line(
         for row in telemetry
     ]
     newest = telemetry[-1] if telemetry else {}
-    grid = imports[-1] if imports and newest.get("slot") == last else None
-    step = _step(telemetry)
-    now = last + step
+    grid = None if behind else imports[-1]
+    # A zone of longer slots than others may be within one; one that is behind is looked at where the others are.
+    now = end if behind else _end(telemetry)
+    last = now - _step(telemetry)
     money = sum(row["pnl"] or 0.0 for row in rows.ledger) if rows.ledger else None
     idle = -sum(row["penalty_no_action"] or 0.0 for row in rows.ledger)
     open_alerts = [_by_rules(row, rules) for row in rows.alerts if row["ended_at"] is None]
-    alarm = _alarm(open_alerts, now, newest, last)
+    alarm = _alarm(open_alerts, now, newest, behind=behind)
     planned = _planned_import(rows.decisions, last)
     return {
         "zone": name,
@@ -148,7 +193,7 @@ def _line(
         "currency": "" if config is None else config.market.currency,
         "power": power_scale(1.0 if config is None else config.served_scale.reference_mw),
         "deviation_mw": None if grid is None or planned is None else abs(grid - planned),
-        "behind": slot is None or slot < last,
+        "behind": behind,
     }
 
 
@@ -157,14 +202,14 @@ def _by_rules(row: dict[str, Any], rules: AlertRules) -> dict[str, Any]:
     return {**row, "severity": rules.handling(Subject.of_row(row)).severity}
 
 
-def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], last: datetime) -> dict[str, Any]:
+def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], *, behind: bool) -> dict[str, Any]:
     worst: dict[str, Any] | None = None
     for row in sorted(alerts, key=lambda row: row["slot"], reverse=True):
         if not is_open(row, now):
             continue
         if worst is None or _RANK[row["severity"]] < _RANK[worst["severity"]]:
             worst = row
-    if not newest or newest["slot"] < last:
+    if behind:
         return {"state": "critical", "text": "no data", "at": newest.get("slot")}
     if newest["net_load_mw"] is None and (worst is None or worst["severity"] != "critical"):
         return {"state": "warning", "text": "net load not measured", "at": newest["slot"]}
@@ -211,6 +256,7 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         by_currency[line["currency"]].append(line)
     totals = []
     for currency, group in sorted(by_currency.items()):
+        batteries = any(row["energy_mwh"] for row in group)
         stored = [(row["soc"] * row["energy_mwh"], row["energy_mwh"]) for row in group if row["soc"] is not None]
         capacity_mwh = sum(size for _, size in stored)
         cap_mw = _sum(group, "cap_mw")
@@ -224,6 +270,7 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "power": power_scale(cap_mw or 1.0),
                 "plant_mw": _sum(group, "plant_mw"),
                 "next_mw": _sum(group, "next_mw"),
+                "batteries": batteries,
                 "soc": sum(mwh for mwh, _ in stored) / capacity_mwh if capacity_mwh else None,
                 "energy_mwh": capacity_mwh or None,
                 "stored_mwh": sum(mwh for mwh, _ in stored) if stored else None,

@@ -78,15 +78,30 @@ export function gauge({ from = 0, to = 1, value = null, start = null, next = nul
   return s("svg", { class: "gauge", viewBox: `0 0 ${width} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, parts);
 }
 
-export function spark(values, { width = 120, height = 20, low = null, high = null, tone = "ink-2", limit = null } = {}) {
+// The range that a small line is drawn in: of its values and of `ends`, without the few that lie further from the rest
+// than the rest is wide. One faulty reading would make a flat line of a day. Return [bottom, top].
+export function robustRange(values, ends = []) {
+  const known = values.filter((v) => !none(v)).sort((a, b) => a - b);
+  const fixed = ends.filter((v) => !none(v));
+  const around = (from, to) => [Math.min(known[from], ...fixed), Math.max(known.at(-1 - to), ...fixed)];
+  const few = known.length < 8 ? 0 : Math.max(1, Math.floor(known.length / 16));
+  const [low, high] = around(few, few);
+  const reach = high - low;
+  if (!few || !reach) return around(0, 0);
+  return around(known.findIndex((v) => v >= low - reach), known.toReversed().findIndex((v) => v <= high + reach));
+}
+
+// Values beyond the robust range stand at the edge, marked and named; `words` writes one.
+export function spark(values, { width = 120, height = 20, ends = [], tone = "ink-2", limit = null, words }) {
   const known = values.filter((v) => !none(v));
   if (!known.length) return h("span", { class: "quiet" }, "n/a");
-  const bottom = Math.min(low ?? Infinity, ...known);
-  const top = Math.max(high ?? -Infinity, limit ?? -Infinity, ...known);
-  const y = (v) => (height - 2 - ((height - 4) * (v - bottom)) / (top - bottom || 1)).toFixed(1);
+  const [bottom, top] = robustRange(values, [...ends, limit]);
+  const inside = (v) => Math.min(Math.max(v, bottom), top);
+  const y = (v) => (height - 2 - ((height - 4) * (inside(v) - bottom)) / (top - bottom || 1)).toFixed(1);
   const x = (n) => ((width * n) / Math.max(values.length - 1, 1)).toFixed(1);
   let path = "";
   const gaps = [];
+  const beyond = [];
   let gapFrom = null;
   values.forEach((v, n) => {
     if (none(v)) {
@@ -96,15 +111,24 @@ export function spark(values, { width = 120, height = 20, low = null, high = nul
     if (gapFrom !== null) gaps.push([gapFrom, n]);
     path += `${path && gapFrom === null ? "L" : "M"}${x(n)} ${y(v)}`;
     gapFrom = null;
+    if (v !== inside(v)) beyond.push([n, v]);
   });
   if (gapFrom !== null) gaps.push([gapFrom, values.length]);
-  return s(
+  const mark = ([n, v]) => {
+    const at = Math.min(Math.max(Number(x(n)), 3), width - 3).toFixed(1);
+    return s("path", { class: "beyond", d: v > top ? `M${at} 0l3 5h-6z` : `M${at} ${height}l3 -5h-6z` });
+  };
+  const drawn = s(
     "svg",
     { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
     gaps.map(([a, b]) => s("rect", { class: "gap", x: x(Math.max(a - 0.5, 0)), y: 0, width: Math.max(x(b - 0.5) - x(Math.max(a - 0.5, 0)), 4), height })),
     none(limit) ? null : s("path", { class: "limit", d: `M0 ${y(limit)}H${width}` }),
     s("path", { class: `stroke-${tone}`, d: path }),
+    beyond.map(mark),
   );
+  if (!beyond.length) return drawn;
+  const told = `${beyond.length === 1 ? "1 value" : `${beyond.length} values`} beyond the scale: ${beyond.map(([, v]) => words(v)).join(", ")}`;
+  return h("span", { class: "spark-box", title: told }, drawn, h("span", { class: "sr" }, told));
 }
 
 export const facts = (rows) => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));

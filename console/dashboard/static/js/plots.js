@@ -88,13 +88,18 @@ export function netSpec(base, view) {
   series.push({ kind: "step", color: "plan", data: grid.steps(past.t, past.import_mw) });
   series.push({ kind: "line", color: "ink", data: grid.middles(past.t, past.net_mw) });
   const inside = (t, values) => (values || []).filter((_, n) => t[n] <= base.window[1]);
-  const [low, high] = bounds(
-    [past.net_mw, past.import_mw, plan && inside(plan.t, plan.import_mw), net && inside(net.t, net.q05), net && inside(net.t, net.q95)],
-    [limits.import_cap_mw],
-  );
+  const expected = [plan && inside(plan.t, plan.import_mw), net && inside(net.t, net.q05), net && inside(net.t, net.q95)];
+  const near = nearTo(bounds(expected, [limits.import_cap_mw]), plan || net);
+  const [low, high] = bounds([past.net_mw.filter(near), past.import_mw.filter(near), ...expected], [limits.import_cap_mw]);
   const pad = (high - low) * 0.04 || 1 / powerFactor();
   const range = [low - pad, high + pad];
   const names = net ? fanNames(base, net, fanTone(net), fanName(net)) : [];
+  past.t.forEach((t, n) => {
+    const v = past.net_mw[n];
+    if (v === null || near(v)) return;
+    const over = v > high;
+    names.push({ text: `${over ? "▲" : "▼"} ${power(v)}`, x: t + step / 2, y: range[over ? 1 : 0], dy: over ? 22 : -8, color: "warn" });
+  });
   const back = (share) => base.now - share * (base.now - base.window[0]);
   const valueAt = (t, values, at) => {
     let best = null;
@@ -127,6 +132,12 @@ export function netSpec(base, view) {
     days: (at) => day(at),
     summary: netSummary(base, view),
   });
+}
+
+// Whether a measurement is near what is expected, so one faulty reading does not flatten a chart: a test of values.
+function nearTo([low, high], known) {
+  const reach = high - low;
+  return (v) => v === null || !known || !reach || (v >= low - reach && v <= high + reach);
 }
 
 export function gaps(base, t, values) {

@@ -17,11 +17,13 @@ from tests.unit.console.dashboard.conftest import client_of
 from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
 from tests.worlds.plant_loop import Loop, acts_of
+from topologies.control.run_mode import note_mode
+from topologies.sources.options import SourceOptions
 from vpp.alerting.rules import parse_rules
 from vpp.domain import iso
 from vpp.settings import load_settings
 from vpp.store import open_store
-from vpp.store.tables import ALERTS, COMMANDS
+from vpp.store.tables import ALERTS, COMMANDS, TELEMETRY
 
 
 async def body(client: httpx.AsyncClient, screen: str, **given: Any) -> dict[str, Any]:
@@ -404,3 +406,108 @@ async def test_the_agents_look_is_shown_with_its_risks_and_on_request_every_step
     assert [step["act"] for step in answer.json()["steps"]] == ["start", "call", "end"]
     assert (await body(looking, "agent", at="2022-01-03T06:00:00Z"))["body"]["looks"] == []
     assert (await looking.get("/page/look", params={"zone": ZONE, "look_id": "e404"})).status_code == 404
+
+
+def telemetry_row(zone: str, slot: datetime, net_load_mw: float) -> tuple[Any, ...]:
+    row: dict[str, Any] = dict.fromkeys(column.name for column in TELEMETRY.columns)
+    row |= {"zone": zone, "slot": slot, "net_load_mw": net_load_mw, "values": "{}", "quality": "{}"}
+    return tuple(row[column.name] for column in TELEMETRY.columns)
+
+
+@pytest.mark.parametrize("began_before_h", [2, 30])
+async def test_looking_back_an_episode_that_ended_later_lasts(
+    began_before_h: int, shared: Loop, looking: httpx.AsyncClient
+) -> None:
+    at, step = slot_at(SLOTS - 10), timedelta(minutes=30)
+    begun, asset = at - timedelta(hours=began_before_h), f"lasted-{began_before_h}"
+    what = ("warning", "plant", "it differs", "{}", "soc_not_believed", None, asset, "none")
+    shared.store.write(ALERTS, [(ZONE, begun, asset, *what, at + step, "[]")])
+
+    async def shown(moment: datetime) -> list[tuple[bool, str | None]]:
+        lines = (await body(looking, "now", at=iso(moment)))["body"]["alarms"]
+        return [(one["open"], one["ended_at"]) for one in lines if one["asset_id"] == asset]
+
+    async def zone_alarm(moment: datetime) -> str:
+        for _ in range(100):
+            (line,) = (await body(looking, "zones", at=iso(moment)))["body"]["zones"]
+            if line["alarm"]["state"] == "warning":
+                break
+            await asyncio.sleep(0.02)
+        state: str = line["alarm"]["state"]
+        return state
+
+    ended = [(False, iso(at + step))] if began_before_h < 24 else []
+    assert await shown(at) == [(True, None)]
+    assert await shown(at + step) == [(True, None)], "the slot of its end has not closed"
+    assert await shown(at + 2 * step) == ended
+    assert await shown(begun) == [], "it has not begun"
+    assert (await body(looking, "assets", at=iso(at)))["frame"]["verdict"]["state"] == "warning"
+    assert await zone_alarm(at) == "warning"
+    shared.store.write(ALERTS, [(ZONE, begun, asset, *what, begun, "[]")])
+
+
+async def test_looking_back_the_words_of_the_end_of_a_verdict_are_left_out(
+    loop: Loop, acting: httpx.AsyncClient
+) -> None:
+    begun = slot_at(loop.next_slot - 6)
+    what = ("critical", "guard", "wind_mw: sensor_fault: values agree with the forecast again", '{"slots":4.0}')
+    row = (ZONE, begun, "guard-1", *what, "sensor_fault", "wind_mw", None, "forecast_used", slot_at(loop.next_slot - 2))
+    loop.store.write(ALERTS, [(*row, "[]")])
+
+    async def details(**given: str) -> list[str]:
+        lines = (await body(acting, "now", **given))["body"]["alarms"]
+        return [one["detail"] for one in lines if one["code"] == "sensor_fault"]
+
+    assert await details() == ["wind_mw: sensor_fault: values agree with the forecast again"]
+    assert await details(at=iso(slot_at(loop.next_slot - 3))) == [""]
+
+
+async def test_looking_back_an_acknowledgement_of_later_is_not_shown(loop: Loop, acting: httpx.AsyncClient) -> None:
+    warn(loop)
+    at = iso(slot_at(loop.next_slot))
+    asked = [one for one in (await body(acting, "now"))["body"]["alarms"] if one["severity"] == "warning"]
+    await acting.post("/page/acknowledge", json={"zone": ZONE, "alert_ids": asked[0]["alert_ids"]})
+    for given, known in (({}, True), ({"at": at}, False)):
+        lines = (await body(acting, "now", **given))["body"]["alarms"]
+        assert [one["acknowledged_by"] is not None for one in lines if one["severity"] == "warning"] == [known]
+
+
+async def test_all_zones_looks_back_with_the_other_screens(looking: httpx.AsyncClient) -> None:
+    at = "2022-01-03T12:00:00Z"
+    now = (await body(looking, "now", at=at))["body"]["values"]
+    screen = (await body(looking, "zones", at=at))["body"]
+    (line,) = screen["zones"]
+    assert screen["now"] == at
+    assert line["import_mw"] == pytest.approx(now["import"]["mw"], abs=1e-3)
+    assert line["plant_mw"] == pytest.approx(now["plant"]["mw"])
+    assert line["next_mw"] == pytest.approx(now["plant"]["next_mw"])
+    assert line["soc"] == pytest.approx(now["battery"]["soc"])
+    assert line["price"] == now["price"]["value"]
+    assert (await body(looking, "zones", at="2022-01-01T00:00:00Z"))["body"]["zones"] == []
+
+
+async def test_a_zone_of_longer_slots_is_behind_when_it_lacks_a_whole_one(
+    loop: Loop, acting: httpx.AsyncClient
+) -> None:
+    end, quarter = slot_at(loop.next_slot), timedelta(minutes=15)
+    for ahead, state in ((1, "normal"), (2, "critical")):
+        slots = [end + (ahead - 1 - back) * quarter for back in range(8)]
+        loop.store.write(TELEMETRY, [telemetry_row("Q", slot, 100.0) for slot in slots])
+        lines = {line["zone"]: line for line in (await body(acting, "zones"))["body"]["zones"]}
+        assert (lines[ZONE]["alarm"]["state"], lines[ZONE]["import_mw"] is None) == (state, state == "critical")
+        assert lines["Q"]["alarm"]["state"] == "normal"
+
+
+async def test_looking_back_on_a_live_plant_is_not_silence(loop: Loop, acting: httpx.AsyncClient) -> None:
+    note_mode(loop.settings, SourceOptions(kind="feed"))
+    assert (await body(acting, "now"))["frame"]["verdict"]["cause"].startswith("no data since")
+    then = (await body(acting, "now", at=iso(slot_at(loop.next_slot - 3))))["frame"]
+    assert (then["verdict"]["state"], then["clock"]["silent"]) == ("normal", False)
+
+
+async def test_before_the_first_decision_nothing_is_blamed_on_the_net_load(
+    loop: Loop, acting: httpx.AsyncClient
+) -> None:
+    loop.store.write(TELEMETRY, [telemetry_row(ZONE, slot_at(loop.next_slot), 500.0)])
+    comes = (await body(acting, "now"))["body"]["strip"]["comes"]
+    assert comes == {"headline": "Not planned yet", "text": "A plan follows the forecast of the newest slot."}

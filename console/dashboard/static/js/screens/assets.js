@@ -44,7 +44,7 @@ function list_(ctx, list, at) {
       { name: `Setpoint ${powerUnit()}`, class: "n wide", cell: (a) => signedPower(a.setpoint_mw, 2) },
       list.some((a) => a.command) && { name: "Acknowledged", class: "n wide", cell: (a) => acknowledged(a.command) },
       { name: `Next ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.next_mw, 2)) },
-      { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
+      { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { ends: [Math.min(a.min_mw ?? 0, 0), a.max_mw], tone: a.kind, words: (v) => `${signedPower(v)} ${powerUnit()}` }) },
       stores && { name: "Charge", class: "wide", cell: (a) => (none(a.soc) ? h("span", { class: "quiet" }, "–") : h("span", { class: "charge" }, gauge({ value: a.soc, start: 0, tone: "battery", ends: [[a.soc_max, 1]] }), percent(a.soc))) },
       { name: `Out / in ${powerUnit()}h, 24 h`, class: "n wide", cell: (a) => `${power(a.out_mwh)} / ${power(a.in_mwh)}` },
       { name: "Money, 24 h", class: "n wide", cell: (a) => h("b", {}, money(a.pnl, currency, { plus: true })) },

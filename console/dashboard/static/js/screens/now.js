@@ -120,7 +120,7 @@ function plantValue(v) {
 }
 
 function batteryValue(v) {
-  const ahead = none(v.next_soc) ? `stays at ${percent(v.soc)}` : `${percent(v.next_soc)} at ${hm(v.next_at)}`;
+  const ahead = none(v.soc) ? "not measured" : none(v.next_soc) ? `stays at ${percent(v.soc)}` : `${percent(v.next_soc)} at ${hm(v.next_at)}`;
   const later = v.later ? `, ${percent(v.later.soc)} at ${hm(v.later.at)}` : "";
   return value({
     label: v.count > 1 ? `${v.count} batteries` : "Battery",

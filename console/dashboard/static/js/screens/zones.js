@@ -43,7 +43,7 @@ function totals(one) {
     cell("Zones", String(one.zones), "", states),
     cell("Import from the grid", ...parted(one.import_mw, one.power), none(one.cap_mw) ? "" : `caps ${powerText(one.cap_mw, one.power)} together`),
     cell("Plants, into the grid", ...parted(one.plant_mw, one.power, { plus: true }), none(one.next_mw) ? "" : `next ${powerText(one.next_mw, one.power, { plus: true })}`),
-    cell("Batteries", none(one.soc) ? "n/a" : String(Math.round(100 * one.soc)), "%", none(one.stored_mwh) ? "no battery" : `${powerText(one.stored_mwh, one.power)}h of ${powerText(one.energy_mwh, one.power)}h`),
+    cell("Batteries", none(one.soc) ? "n/a" : String(Math.round(100 * one.soc)), "%", none(one.stored_mwh) ? (one.batteries ? "not measured" : "no battery") : `${powerText(one.stored_mwh, one.power)}h of ${powerText(one.energy_mwh, one.power)}h`),
     cell("Money, 24 h", money(one.pnl, one.currency, { plus: true }), "", none(one.against) ? "" : `${money(one.against, one.currency, { plus: true })} against no action`),
   );
 }
@@ -55,7 +55,7 @@ function columnsOf(ctx, rows) {
   return [
     { name: "Zone", cell: (r) => r.zone },
     { name: "Alarm", cell: (r) => alarm(r, ctx) },
-    { name: "Import, 24 h", class: "wide", cell: (r) => spark(r.spark, { width: 148, limit: r.cap_mw }) },
+    { name: "Import, 24 h", class: "wide", cell: (r) => spark(r.spark, { width: 148, limit: r.cap_mw, words: (v) => powerText(v, r.power) }) },
     { name: "Import", class: "n", cell: (r) => h("b", {}, na(r.import_mw, powerText(r.import_mw, r.power))) },
     { name: "To cap", class: "n wide", cell: (r) => na(r.room_mw, powerText(r.room_mw, r.power)) },
     { name: "Plant", class: "n wide", cell: (r) => na(r.plant_mw, powerText(r.plant_mw, r.power, { plus: true })) },
