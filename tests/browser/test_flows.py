@@ -35,7 +35,7 @@ def test_propose_preview_approve_and_the_battery_moves(chrome: Browser, own: Ser
         next_slot(own.loop)
     expect(page.locator(".life")).to_contain_text("07:30 acts", timeout=20_000)
     page.goto(f"{own.address}/")
-    expect(page.locator(".strip")).to_contain_text("Battery +2 MW", timeout=20_000)
+    expect(page.locator(".strip")).to_contain_text("Battery +2.0 MW", timeout=20_000)
     assert complaints == []
     page.context.close()
 

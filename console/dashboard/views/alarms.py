@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
+from console.dashboard.views.texts import short_times
 from mcp_server.answers.sanitize import plain
 from vpp.alerting.rules import load_rules
 from vpp.messages import EPISODES, AlertCode, AlertEffect
@@ -167,13 +168,13 @@ def _words(
         change, hours = first["values"]["change_mw"], first["values"]["hours"]
         sign, probability = "+" if change > 0 else "−", first["values"].get("probability")
         likely = "" if probability is None else f"Probability {probability:.0%}."
-        return f"{first['zone']} net load {sign}{moment.power_text(abs(change))} in {hours:.0f} h", likely
+        return f"{first['zone']} net load {sign}{moment.power_text(abs(change))} in\u00a0{hours:.0f}\u00a0h", likely
     if len(channels) > 1:
         listed = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
         return title_of(code, channels), listed
     subjects = channels or [plain(alert["asset_id"]) for alert in alerts if alert["asset_id"]]
     # The text of an order, a plan or a model names it; that of a channel only repeats the title.
-    detail = effect if code in _OF_CHANNELS else plain(str(first["text"]))
+    detail = effect if code in _OF_CHANNELS else short_times(plain(str(first["text"])), first["slot"])
     more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
     return title_of(code, subjects[:1]), detail + more
 

@@ -50,13 +50,15 @@ class Rates:
 def health(moment: Moment, background: Background, rates: Rates) -> dict[str, Any]:
     """Return the screen of health."""
     pipeline, scores = get_pipeline_health(moment.context), skill(moment, "net_load")
-    spans = background.get(("spans", "store", moment.slot), lambda: _tables(moment))
-    balance = background.get(("balance", moment.zone, moment.slot), lambda: _balance(moment))
+    minute = moment.context.now().replace(second=0, microsecond=0)
+    spans = background.get(("spans", "store", minute), lambda: _tables(moment))
+    balance = background.get(("balance", (moment.zone, moment.at), moment.settled_to), lambda: _balance(moment))
     return {
         "chain": chain(moment, rates),
         "features": [
             {**counts, "zone": zone.zone, "target": target}
             for zone in pipeline.zones
+            if zone.zone == moment.zone
             for target, counts in zone.features.items()
         ],
         "skill": scores,

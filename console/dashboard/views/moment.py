@@ -14,6 +14,8 @@ from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
 from agents.plant.plan_sentences import least_mw
 from console.dashboard.views.known_alerts import as_of, lasting_alerts
+from console.dashboard.views.texts import power_scale
+from console.dashboard.views.texts import signed as signed_number
 from mcp_server.queries.context import ReadContext
 from vpp.alerting.act_book import ActBook
 from vpp.alerting.rules import load_rules
@@ -94,6 +96,12 @@ class Moment:
     def signed_power(self, power_mw: float) -> str:
         """Return a power in words with its sign and a true minus, in the unit of the zone's size."""
         return power_text(power_mw, self.scale.reference_mw, signed=True).replace("-", "−")
+
+    def brief_power(self, power_mw: float, *, signed: bool = False) -> str:
+        """Return a power as the values of a screen show it: one decimal in the unit of the zone's size."""
+        scale = power_scale(self.scale.reference_mw)
+        value, digits = power_mw * scale["factor"], 1 + scale["digits"]
+        return f"{signed_number(value, digits) if signed else f'{value:,.{digits}f}'} {scale['unit']}"
 
     @property
     def time_zone(self) -> str:
@@ -235,6 +243,12 @@ class Moment:
             values = msgspec.json.decode(row["values"] or "{}")
             alerts.append({**row, "values": values, "severity": standing.handling.severity, **standing.facts()})
         return alerts
+
+    @cached_property
+    def settled_to(self) -> datetime | None:
+        """The newest slot with rows in the ledger, None if there is none."""
+        rows = self.rows(LEDGER, limit=1, order="desc", columns=("slot",))
+        return rows[0]["slot"] if rows else None
 
     def ledger_since(self, start: datetime) -> list[dict[str, Any]]:
         """Return ledger rows from ``start`` on."""

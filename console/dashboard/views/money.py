@@ -22,7 +22,7 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
         return {"days": [], "currency": moment.currency}
     start = moment.now - timedelta(days=MAX_DAYS)
     days = _days(moment, start)
-    captured = background.get(("days", moment.zone, moment.slot, moment.at), lambda: _captured(moment, start))
+    captured = background.get(("days", (moment.zone, moment.at), moment.settled_to), lambda: _captured(moment, start))
     unknown = {"perfect": None, "captured": None, "capture_pct": None}
     days = [day | (captured or {}).get(day["day"], unknown) for day in days]
     today = local_date(moment.slot, moment.time_zone) if moment.slot is not None else None

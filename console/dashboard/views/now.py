@@ -75,7 +75,9 @@ def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLin
     holds = [order for order in book.standing() if order.action == "hold"]
     verdict = verdict_of(moment, alarm_lines, holds)
     room = _room(moment)
-    below = "" if room is None else f"import {moment.power_text(abs(room))} {'below' if room >= 0 else 'above'} the cap"
+    below = (
+        "" if room is None else f"import {moment.brief_power(abs(room))} {'below' if room >= 0 else 'above'} the cap"
+    )
     match verdict.state:
         case "normal":
             text = "No warning in 24 h" if not any(line.act for line in alarm_lines) else "No open warning"
@@ -107,7 +109,11 @@ def _doing(moment: Moment) -> dict[str, Any]:
     if not powers:
         return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
     least = moment.least_mw
-    words = [f"{kind_name(k)} {moment.signed_power(v)}" for k, v in powers.items() if abs(v) > least or k == "battery"]
+    words = [
+        f"{kind_name(k)} {moment.brief_power(v, signed=True)}"
+        for k, v in powers.items()
+        if abs(v) > least or k == "battery"
+    ]
     headline = joined(words) if words else "All assets rest"
     return {"label": label, "headline": headline, "text": _doing_text(moment)}
 

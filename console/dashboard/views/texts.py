@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,22 @@ def source_words(source: str) -> str:
     ('model', 'profile fallback')
     """
     return source if source == "model" else f"{source.removeprefix('fallback_').replace('_', ' ')} fallback"
+
+
+def short_times(text: str, near: datetime) -> str:
+    """Return a text with its UTC times as people read them: the hour, and the day where it is not that of ``near``.
+
+    >>> from datetime import UTC
+    >>> near = datetime(2025, 6, 3, tzinfo=UTC)
+    >>> short_times("none since 2025-06-03T06:30:00Z, or 2025-06-02T23:00:00Z", near)
+    'none since 06:30, or 23:00 on 2 Jun'
+    """
+
+    def short(match: re.Match[str]) -> str:
+        at = datetime.fromisoformat(match[0])
+        return f"{at:%H:%M}" if at.date() == near.date() else f"{at:%H:%M} on {at.day} {at:%b}"
+
+    return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", short, text)
 
 
 def signed(value: float, digits: int = 1) -> str:

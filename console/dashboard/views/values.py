@@ -156,7 +156,9 @@ def _money(moment: Moment, background: Background) -> dict[str, Any]:
     rows = moment.rows(LEDGER, start=start, columns=("pnl", "penalty_no_action"))
     pnl = sum(row["pnl"] or 0.0 for row in rows)
     idle = -sum(row["penalty_no_action"] or 0.0 for row in rows)
-    pct = background.get(("capture", moment.zone, start, moment.slot), lambda: _capture_pct(moment, start))
+    pct = background.get(
+        ("capture", (moment.zone, moment.at), start, moment.settled_to), lambda: _capture_pct(moment, start)
+    )
     return {
         "today": pnl if rows else None,
         "no_action": idle if rows else None,

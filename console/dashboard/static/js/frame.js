@@ -21,7 +21,7 @@ document.addEventListener("click", (event) => {
 
 export function top(ctx) {
   const { frame, lost } = ctx;
-  const verdict = lost ? { state: "lost", word: "No connection", cause: "values below are old" } : frame.verdict;
+  const verdict = lost ? { state: "lost", word: "No connection", cause: "values below are old" } : verdictOf(ctx);
   const clock = frame.clock ?? { text: "", mode: "" };
   const stale = clock.stale && !lost;
   return [
@@ -42,6 +42,16 @@ export function top(ctx) {
     clock.text ? h("span", { class: "pill", "data-key": "mode" }, clock.text) : null,
     holdButton(ctx),
   ];
+}
+
+// On All zones: of all of them. Elsewhere: of the zone.
+export function verdictOf({ frame, body, place }) {
+  const zones = place.screen === "zones" ? body.zones ?? [] : [];
+  if (!zones.length) return frame.verdict;
+  const worst = ["critical", "warning"].find((one) => zones.some((zone) => zone.alarm.state === one));
+  if (!worst) return { state: "normal", word: "Normal", cause: "" };
+  const those = zones.filter((zone) => zone.alarm.state === worst).map((zone) => zone.zone);
+  return { state: worst, word: `${those.length} ${worst}`, cause: those.slice(0, 2).join(", ") + (those.length > 2 ? ` and ${those.length - 2} more` : "") };
 }
 
 function holdButton(ctx) {

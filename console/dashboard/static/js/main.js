@@ -3,7 +3,7 @@ import { Chart, forgetColors } from "/static/js/chart.js";
 import { get } from "/static/js/client.js";
 import { patch } from "/static/js/dom.js";
 import { countdown, none, setKindNames, setPowerScale } from "/static/js/format.js";
-import { banners, rail, tabs, top } from "/static/js/frame.js";
+import { banners, rail, tabs, top, verdictOf } from "/static/js/frame.js";
 import { SHEETS, openSheet } from "/static/js/sheets.js";
 import { Stream } from "/static/js/stream.js";
 import * as agent from "/static/js/screens/agent.js";
@@ -185,8 +185,9 @@ function readout(key, words) {
   if (node && node.textContent !== words) node.textContent = words;
 }
 
-function announce({ frame, lost }) {
-  const { verdict } = frame;
+function announce(ctx) {
+  const { frame, lost } = ctx;
+  const verdict = verdictOf(ctx);
   const words = lost ? "No connection to the plant" : `${verdict.word}${verdict.cause ? `, ${verdict.cause}` : ""}`;
   const name = SCREENS[place.screen].name;
   document.title = `${lost ? "No connection" : verdict.word} · ${frame.zone ?? "SmartGrid-AI"} · ${name}`;

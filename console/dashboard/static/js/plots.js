@@ -61,11 +61,9 @@ function fanNames(base, fan, tone, words) {
     const at = Math.min(fan.t[m] + base.step / 2, base.window[0] + 0.55 * (base.window[1] - base.window[0]));
     return [{ text: `${words}, 5–95 %`, x: at, y: fan.q95[m], dy: 10, color: tone }];
   }
-  return [
-    { text: "95 %", y: fan.q95[n], color: "ink-3" },
-    { text: words, y: fan.q50[n], color: tone, bold: true },
-    { text: "5 %", y: fan.q05[n], color: "ink-3" },
-  ];
+  const middle = { text: words, y: fan.q50[n], color: tone, bold: true };
+  if (fan.q05[n] === fan.q95[n]) return [middle];
+  return [{ text: "95 %", y: fan.q95[n], color: "ink-3" }, middle, { text: "5 %", y: fan.q05[n], color: "ink-3" }];
 }
 
 // The forecast starts where the actual line ends.

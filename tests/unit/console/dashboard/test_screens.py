@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ async def test_now_adds_up(looking: httpx.AsyncClient) -> None:
     assert screen["net"]["t"][0] == past["t"][-1] + 1800
     assert screen["strip"]["fine"]["headline"] == "Normal"
     assert screen["strip"]["must"]["headline"] == "Nothing"
-    assert [line["title"] for line in screen["alarms"]] == ["Z net load +1,250 MW in 6 h"]
+    assert [line["title"] for line in screen["alarms"]] == ["Z net load +1,250 MW in\u00a06\u00a0h"]
 
 
 async def test_looking_back_shows_what_was_known_then(looking: httpx.AsyncClient) -> None:
@@ -511,3 +512,40 @@ async def test_before_the_first_decision_nothing_is_blamed_on_the_net_load(
     loop.store.write(TELEMETRY, [telemetry_row(ZONE, slot_at(loop.next_slot), 500.0)])
     comes = (await body(acting, "now"))["body"]["strip"]["comes"]
     assert comes == {"headline": "Not planned yet", "text": "A plan follows the forecast of the newest slot."}
+
+
+async def test_the_powers_of_the_strip_have_one_decimal(looking: httpx.AsyncClient) -> None:
+    strip = (await body(looking, "now"))["body"]["strip"]
+    powers = re.findall(r"[+−]?[\d,.]+(?= MW)", f"{strip['doing']['headline']} {strip['fine']['text']}")
+    assert powers
+    assert all(re.fullmatch(r"[+−]?[\d,]+\.\d", power) for power in powers)
+
+
+async def test_what_was_computed_before_a_slot_was_settled_is_computed_again(
+    loop: Loop, acting: httpx.AsyncClient
+) -> None:
+    async def perfect() -> float | None:
+        for _ in range(100):
+            screen = (await body(acting, "money"))["body"]
+            if not screen["capturing"]:
+                break
+            await asyncio.sleep(0.05)
+        found: float | None = screen["days"][-1]["perfect"]
+        return found
+
+    settled, newest = "ledger", slot_at(loop.next_slot)
+    before = await perfect()
+    loop.store.write(TELEMETRY, [telemetry_row(ZONE, newest, 500.0)])
+    assert await perfect() == before
+    assert loop.store.read(settled, zone=ZONE, start=newest).values == []
+    loop.close_slot()
+    for _ in range(100):
+        if await perfect() != before:
+            break
+        await asyncio.sleep(0.05)
+    assert await perfect() != before
+
+
+async def test_health_shows_the_features_of_its_zone_only(loop: Loop, acting: httpx.AsyncClient) -> None:
+    zones_shown = {one["zone"] for one in (await body(acting, "health"))["body"]["features"]}
+    assert zones_shown <= {ZONE}

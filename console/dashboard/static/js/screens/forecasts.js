@@ -164,6 +164,11 @@ export function skillSpec(scores, scale, narrow) {
   const [low, high] = bounds([rows.map((r) => r.mae), rows.map((r) => r.mae_persistence)], [0]);
   const top = high * 1.06 || 1;
   const at = (share) => Math.min(Math.floor(rows.length * share), rows.length - 1);
+  // Each name stands where its line is, on the side away from the other's.
+  const named = (text, share, name, other, color) => {
+    const row = rows[at(share)];
+    return { text, x: x[at(share)], y: row[name], dy: row[name] >= row[other] ? -9 : 11, color };
+  };
   return {
     x,
     window: [0, x.at(-1)],
@@ -180,8 +185,8 @@ export function skillSpec(scores, scale, narrow) {
     right: 14,
     narrow,
     names: [
-      { text: "persistence", x: x[at(0.62)], y: rows[at(0.62)].mae_persistence, dy: -9, color: "ink-2" },
-      { text: "this model", x: x[at(0.72)], y: rows[at(0.72)].mae, dy: -10, color: "ink" },
+      named("persistence", 0.3, "mae_persistence", "mae", "ink-2"),
+      named("this model", 0.72, "mae", "mae_persistence", "ink"),
     ],
     summary: `Mean absolute error by horizon: ${number(rows[0].mae, scale.digits)} at ${ahead(rows[0].horizon_min)} against ${number(rows[0].mae_persistence, scale.digits)} of persistence, ${number(rows.at(-1).mae, scale.digits)} at ${ahead(rows.at(-1).horizon_min)} against ${number(rows.at(-1).mae_persistence, scale.digits)}.`,
   };

@@ -98,8 +98,10 @@ const merged = (a, b) => ({ ...a, name: a.topology, state: [a, b].find((one) => 
 function node(worker, [x, y], w, hh, frame) {
   const bad = BAD.includes(worker.state);
   const quiet = worker.state === "absent";
-  const rate = none(worker.per_s) ? "" : ` · ${number(worker.per_s, worker.per_s < 10 ? 1 : 0)}/s`;
-  const line1 = quiet ? "not started" : `lag ${number(worker.lag, 0)} · ${number(worker.processed, 0)} records${rate}`;
+  // A node has room for one count beside the lag: the rate while it works, else what it has done.
+  const works = !none(worker.per_s) && worker.per_s >= 0.05;
+  const count = works ? `${number(worker.per_s, worker.per_s < 10 ? 1 : 0)} records/s` : `${number(worker.processed, 0)} records`;
+  const line1 = quiet ? "not started" : `lag ${number(worker.lag, 0)} · ${count}`;
   const heard = none(worker.age_s) ? "" : `${age(worker.age_s)} ago`;
   // A node has room for one fact beside the slot: restarts before the age.
   const restarts = worker.restarts ? `${worker.restarts} restart${worker.restarts === 1 ? "" : "s"}` : "";
