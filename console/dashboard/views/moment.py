@@ -13,7 +13,7 @@ import msgspec
 from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
 from agents.plant.plan_sentences import least_mw
-from console.dashboard.views.known_alerts import as_of, lasting_alerts
+from console.dashboard.views.known_alerts import Known, as_of, lasting_alerts
 from console.dashboard.views.texts import power_scale
 from console.dashboard.views.texts import signed as signed_number
 from mcp_server.queries.context import ReadContext
@@ -234,9 +234,10 @@ class Moment:
         if self.now is None:
             return []
         day, known_to, store = self.now - OPEN_CRITICAL, self._until(ALERTS), self.context.store
+        known = None if self.at is None or known_to is None else Known(self.at, known_to)
         newest = store.read(ALERTS, zone=self.zone, start=day, end=known_to, order="desc", limit=MOST_ALERTS)
-        older = lasting_alerts(store, day, known_to, zone=self.zone, limit=MOST_ALERTS)
-        rows = [*as_of([newest], known_to), *older]
+        older = lasting_alerts(store, day, known, zone=self.zone, limit=MOST_ALERTS)
+        rows = [*as_of([newest], known), *older]
         rules, alerts = load_rules(self.context.settings.alert_rules), []
         for row in rows:
             standing = standing_of(row, rules, self.acts, self.wall)

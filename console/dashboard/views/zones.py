@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.background import Background
-from console.dashboard.views.known_alerts import as_of, lasting_alerts
+from console.dashboard.views.known_alerts import Known, as_of, lasting_alerts
 from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
@@ -44,11 +44,12 @@ def zones(context: ReadContext, background: Background, at: datetime | None = No
     last = _last_slot(context, at)
     if last is None:
         return {"zones": [], "totals": [], "now": None}
-    known_to = _known_to(last, at)
     # Alerts that last may be of any age, which some stores search for seconds: looked for each slot and each minute.
     minute = context.now().replace(second=0, microsecond=0)
-    key = ("lasting alerts", known_to, last, minute)
-    lasting = background.get(key, lambda: lasting_alerts(context.store, last - DAY, known_to, columns=_ALERT_COLUMNS))
+    key = ("lasting alerts", at, last, minute)
+    lasting = background.get(
+        key, lambda: lasting_alerts(context.store, last - DAY, _known(last, at), columns=_ALERT_COLUMNS)
+    )
     rows = _ZoneRows.scan(context, last, lasting or [], at)
     end = max((_end(telemetry) for telemetry in rows.telemetry.values()), default=last)
     rules = load_rules(context.settings.alert_rules)
@@ -67,6 +68,11 @@ def _last_slot(context: ReadContext, at: datetime | None) -> datetime | None:
 def _known_to(last: datetime, at: datetime | None) -> datetime | None:
     """Return the end of the times of rows that are read, exclusive; None: all of them."""
     return None if at is None else last + timedelta(seconds=1)
+
+
+def _known(last: datetime, at: datetime | None) -> Known | None:
+    known_to = _known_to(last, at)
+    return None if at is None or known_to is None else Known(at, known_to)
 
 
 def _ended(telemetry: list[dict[str, Any]], at: datetime | None) -> list[dict[str, Any]]:
@@ -111,7 +117,7 @@ class _ZoneRows(NamedTuple):
         # Setpoints are of the slot that begins where the newest ends.
         setpoints = scan(SETPOINTS, start=oldest, end=end + timedelta(seconds=1), columns=_SETPOINT_COLUMNS)
         decisions = scan(DECISIONS, start=oldest - timedelta(hours=3), end=known_to, columns=_DECISION_COLUMNS)
-        alerts = as_of(scan(ALERTS, start=since, end=known_to, columns=_ALERT_COLUMNS), known_to)
+        alerts = as_of(scan(ALERTS, start=since, end=known_to, columns=_ALERT_COLUMNS), _known(last, at))
         return cls(
             telemetry=telemetry,
             delivered=_grouped(scan(ASSETS, start=since, end=known_to, columns=_ASSET_COLUMNS)),

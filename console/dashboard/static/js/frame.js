@@ -36,7 +36,7 @@ export function top(ctx) {
           { class: "clock", "data-key": "clock" },
           lost ? h("span", {}, "as of") : null,
           h("time", { datetime: frame.now }, `${hm(frame.now)} UTC`),
-          h("span", {}, day(frame.now, { year: true })),
+          h("span", {}, day(frame.now, { year: !ctx.narrow })),
           none(clock.age_s) ? null : h("span", { class: `age${stale ? " stale" : ""}` }, `${age(Math.max(clock.age_s, 0))} old`),
         ),
     clock.text ? h("span", { class: "pill", "data-key": "mode" }, clock.text) : null,

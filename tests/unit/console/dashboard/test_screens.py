@@ -447,6 +447,17 @@ async def test_looking_back_an_episode_that_ended_later_lasts(
     shared.store.write(ALERTS, [(ZONE, begun, asset, *what, begun, "[]")])
 
 
+async def test_looking_back_a_fault_of_telemetry_lasts_until_its_channel_was_sound_for_hours(
+    shared: Loop, looking: httpx.AsyncClient
+) -> None:
+    begun, end = slot_at(SLOTS - 30), slot_at(SLOTS - 28)
+    row = (ZONE, begun, "quality-1", "warning", "telemetry quality", "it has no value", "{}", "missing", "hydro_mw")
+    shared.store.write(ALERTS, [(*row, None, "not_used", end, "[]")])
+    for after_h, lasts in ((1, True), (5.5, True), (6, False)):
+        lines = (await body(looking, "now", at=iso(end + timedelta(hours=after_h))))["body"]["alarms"]
+        assert [one["open"] for one in lines if one["channels"] == ["hydro_mw"]] == [lasts]
+
+
 async def test_looking_back_the_words_of_the_end_of_a_verdict_are_left_out(
     loop: Loop, acting: httpx.AsyncClient
 ) -> None:
