@@ -28,6 +28,7 @@ from console.local.run_history import has_sent_all
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
 from topologies.control.run_mode import forget_page, note_mode
+from topologies.control.started_settings import note_started, started_settings
 from topologies.sources.options import SourceOptions, note_source
 from vpp.alerting.rules import load_rules
 from vpp.domain import Target, iso
@@ -112,6 +113,7 @@ def up(
         raise ConfigError(f"{source} never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     load_rules(settings.alert_rules)
+    started = started_settings(settings, common.overrides())
     with _page(settings, enabled=not until_done if page is None else page) as (settings, keep):
         fits = partial(check_list, devices)
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say, check=fits)
@@ -129,6 +131,7 @@ def up(
         refuse_decided_slots(prepared.settings, prepared.zones, options)
         note_mode(prepared.settings, options)
         note_source(prepared.settings, options)
+        note_started(prepared.settings, started)
         with _stopping() as stop:
             summary = _run(
                 prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep, beside

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agents.orders.zone_change import ACCEPTED, audit_id, sealed
+from topologies.control.started_settings import changed_settings
 from topologies.sources.options import noted_source
 from vpp.errors import ConfigError, RefusedError, UnreachableError, did_you_mean
 from vpp.files.zone_fitting import Overrides, zone_for
@@ -33,16 +35,23 @@ class ZoneReload:
     differences: tuple[KeyChange, ...] | None
 
 
-def read_changes(settings: Settings) -> list[ZoneReload]:
+def read_changes(settings: Settings, overrides: Mapping[str, Any] | None = None) -> list[ZoneReload]:
     """Return the changes of the run's zones by the fleet file of the settings; zones without a change are left out.
 
     In a run of `vpp up` the file is fitted to the source as at the start, and zones that the run does not have count
     for nothing. Workers that were started by themselves read the file as it is: all its zones are returned.
 
+    Args:
+        settings: The settings now; their fleet file is the changed one.
+        overrides: Options of this command, which are no changes of the run's settings.
+
     Raises:
         ConfigError: No fleet file is named, it is wrong, or it lacks a zone of the run.
-        RefusedError: A change needs a restart; all such keys are named.
+        RefusedError: A change of a setting or of the fleet needs a restart; all such keys are named.
     """
+    fixed = changed_settings(settings, overrides or {})
+    if settings.fleet is None and fixed:
+        raise _not_live(fixed)
     if settings.fleet is None:
         raise ConfigError(
             "no fleet file is named",
@@ -50,20 +59,27 @@ def read_changes(settings: Settings) -> list[ZoneReload]:
         )
     fleet_file = load_fleet(settings.fleet)
     if not fleet_path(settings).is_file():
+        if fixed:
+            raise _not_live(fixed)
         return [ZoneReload(zone, None) for zone in fleet_file.zones]
     reloads = [_reload(zone, fleet_file, settings) for zone in fleet_in_force(settings).zones]
-    fixed = [
+    fixed += [
         f"{reload.zone.zone} {difference}"
         for reload in reloads
         for difference in reload.differences or ()
         if not difference.live
     ]
     if fixed:
-        raise RefusedError(
-            f"nothing was changed; these need a restart: {'; '.join(fixed)}",
-            hint="stop `vpp up` and start it again with this file: the run goes on with its history",
-        )
+        raise _not_live(fixed)
     return [reload for reload in reloads if reload.differences]
+
+
+def _not_live(fixed: list[str]) -> RefusedError:
+    return RefusedError(
+        f"nothing was changed; not live: {'; '.join(fixed)}",
+        hint="restart the run: stop `vpp up` and start it again with this file and these settings; it goes on with its "
+        "history. A setting that only this shell has otherwise: give it here as the run has it",
+    )
 
 
 def _reload(zone: Zone, fleet_file: Fleet, settings: Settings) -> ZoneReload:

@@ -27,10 +27,11 @@ def reload(
 
     Limits, costs, powers and the price range change live: as a record in the log, which every step applies at its
     place and a replay repeats. What needs a restart (assets that join or leave, capacities, slots, market times) is
-    refused with its keys, and then nothing changes.
+    refused with its keys, and then nothing changes. No setting is live: one that differs from the start of the run (in
+    the environment, `.env` or `vpp.toml`) is refused by its name.
     """
     settings = common.settings()
-    reloads = read_changes(settings)
+    reloads = read_changes(settings, common.overrides())
     details = dict.fromkeys((reload.zone.zone for reload in reloads), "")
     if reloads and not dry_run:
         with open_store(settings, read_only=True) as store:
@@ -59,7 +60,7 @@ def reload(
 
 def _render(rows: list[dict[str, Any]]) -> None:
     if not rows:
-        out.print("nothing to change: the plant runs with this fleet file")
+        out.print("nothing to change: the plant runs with this fleet file and these settings")
         return
     columns = ("zone", "verdict", "detail")
     table(None, columns, [[row[name] for name in columns] for row in rows])
