@@ -1,4 +1,4 @@
-"""The look-ahead of an asset type: steps, prices, the fleet's state and what surrounds an asset."""
+"""The look-ahead of an asset type: steps, prices, state of the fleet, net load of the zone."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
 ROUNDING = 1e-9
-"""Power or energy below this share of ``unit_mw`` is what arithmetic loses."""
+"""Power or energy below this share of ``unit_mw`` is a rounding error."""
 
 LEAST_SHARE = 1e-6
-"""Power below this share of the served power, and a state of charge below it, count as none in words."""
+"""Texts treat power below this share of the served power, and a state of charge below it, as 0."""
 
 
 def unit_mw(zone: Zone) -> float:
-    """Return a hundredth of what the zone serves, MW: in this unit the numbers of any site are alike."""
+    """Return a hundredth of the served power, MW; in this unit, numbers of small and large sites are of one size."""
     return zone.share.served_mw / 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """N steps ahead of A assets; h = 0 is the slot decided.
+    """N steps ahead of A assets; h = 0 is the slot to decide.
 
     ``step_h``: shape (N,), hours. ``net_mw``: shape (N,), expected net load of the served share.
-    ``price_per_mwh``: shape (N,), what stores trade at. ``generation_price_per_mwh``: shape (N,), what all other
-    assets are weighed at. ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments
-    from empty to full, decreasing; widths are shares of a store's band and sum to 1.
+    ``price_per_mwh``: shape (N,), price of energy for types with ``trades_at_market``. ``generation_price_per_mwh``:
+    shape (N,), price of energy for all other types. ``stored_value_per_mwh``, ``stored_width``: value of a MWh left at
+    the end, by segments from empty to full, decreasing; widths are shares of a store's band and sum to 1.
     ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
     ``start``: UTC start of h = 0; None if it is not known, which an asset with a timetable refuses.
     """
@@ -48,7 +48,7 @@ class Horizon:
 
     @property
     def least_mw(self) -> float:
-        """Power in MW below which an asset counts as at rest in words."""
+        """Power in MW below which a text says that an asset rests."""
         return self.zone.served_scale.share(LEAST_SHARE)
 
     @property

@@ -87,10 +87,12 @@ class Sheet:
 class Coefficients:
     """Numbers of one decision: minimise ``cost x``, ``row_low <= A x <= row_high``, ``low <= x <= high``.
 
+    Defaults before ``fill``: ``cost`` and ``low`` 0, ``high`` infinite, rows without bounds.
+
     ``column``, ``row``: places by name (``Sheet``). ``integer``: 1 for columns that must be whole.
-    ``fixed_mw``: shape (A, N), power that will be delivered whatever is planned, NaN if the plan is free.
-    ``above_cap_mw``: shape (N,), net load above the import cap in the worst case that is weighed, at least 0.
-    ``running``: shape (A, N), the on/off decisions where they are taken already, else None.
+    ``fixed_mw``: shape (A, N), power that is delivered whatever the plan is, NaN if the plan is free.
+    ``above_cap_mw``: shape (N,), net load above the import cap in the worst case considered, at least 0.
+    ``running``: shape (A, N), on/off decisions that are made already, else None.
     ``is_ordered``: shape (A,), True where an order asks for a band of power.
     """
 
@@ -115,9 +117,9 @@ class Coefficients:
 
 @dataclass(frozen=True, slots=True)
 class LimitColumn:
-    """A column whose upper bound is a limit of an asset in words: ``power`` (MW) or ``soc`` (MWh).
+    """A column whose upper bound a text names if it binds, as a limit of ``power`` (MW) or ``soc`` (MWh).
 
-    ``both``: its lower bound is a limit as well.
+    ``both``: the text names the lower bound as well.
     """
 
     column: str
@@ -126,6 +128,6 @@ class LimitColumn:
 
 
 def gap_hours(step_h: Floats) -> Floats:
-    """Return the hours between the centres of each step and the one before (of h = 0: its own length)."""
+    """Return the hours from the centre of the step before to the centre of each step (h = 0: its own length)."""
     before = np.concatenate([step_h[:1], step_h[:-1]])
     return np.asarray((before + step_h) / 2.0)

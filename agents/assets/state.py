@@ -11,7 +11,7 @@ from agents.assets.fleet_state import FleetState
 
 
 class Clamp(StrEnum):
-    """Why the power of an asset is, or may be, limited below or above its setpoint."""
+    """Reason why the power of an asset differs, or may differ, from its setpoint."""
 
     NOT_FINITE = "not_finite"
     UNAVAILABLE = "unavailable"
@@ -59,7 +59,7 @@ class Interval:
 
     ``hours``: length, > 0. ``at``: start, aware and in the zone's time zone; None if it is not known, which an
     asset with a timetable refuses. ``potential_mw``: output of a renewable without curtailment, NaN when unknown.
-    ``starts_up``: a generator that is off gets its start command, to deliver once ``ready_in_min`` is over.
+    ``starts_up``: a generator that is off gets its start command; it delivers after ``ready_in_min``.
     """
 
     hours: float
@@ -72,7 +72,7 @@ class Interval:
 class Response:
     """Answer of an asset's physics: mean power, SoC at the end (NaN: none), the state after, the binding limit.
 
-    ``shortfall_mwh``: energy due to the asset's users in this interval that it did not have, at least 0.
+    ``shortfall_mwh``: energy that the users of the asset needed in this interval and did not get, at least 0.
     """
 
     power_mw: float
@@ -86,7 +86,7 @@ class Delivered:
     """Delivery of an asset over an interval.
 
     ``power_mw``: mean power. ``energy_mwh``: ``power_mw * hours``, at the grid side. ``soc``: at the end, NaN if
-    there is none. ``state``: the state after it. ``reason``: why it is not the setpoint, None when it is.
+    there is none. ``state``: the state after it. ``reason``: why the power differs from the setpoint, else None.
     ``shortfall_mwh``: as in ``Response``.
     """
 
