@@ -25,7 +25,7 @@ _Z90_TO_10 = 2.5631031310892007
 
 @dataclass
 class ActorState:
-    """Index of the last slot bid for."""
+    """``done``: index of the last slot with a bid; ``changed``: values to store."""
 
     done: int | None = None
     changed: ChangedValues = field(default_factory=ChangedValues)
@@ -81,7 +81,7 @@ class ActorReducer:
 
 
 def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
-    """Return the actor's bid for one forecast, in MW of the served share, written by its power scale.
+    """Return the actor's bid for one forecast, in MW of the served share, rounded to the decimals of its power scale.
 
     Without a net-load forecast, or with too little history for one, the lists are empty and ``reason`` gives the cause.
 
@@ -152,7 +152,7 @@ def spreads_of(quantiles: Quantiles) -> Spreads:
     """Return spreads derived from the quantiles, for a forecast without spreads.
 
     The level's spread is (q90 - q10) / 2.563, as for a normal error. The errors are taken as a random walk: a ramp's
-    variance is the growth of the level's variance, and an error at the first horizon carries over in full.
+    variance is the growth of the level's variance, and an error stays in full at all later horizons (``carry`` 1).
     """
     level = [
         (high - low) / _Z90_TO_10 for low, high in zip(quantiles.level("q10"), quantiles.level("q90"), strict=True)

@@ -1,4 +1,4 @@
-"""Offers of a trader: the power in the next slot at any price and stored energy, and the curve for the market.
+"""Offers of a trader: power in the next slot as a function of price and stored energy, and the curve for the market.
 
 ``W(e)`` is the value of e MWh in store after the slot, concave. At price p the battery charges while
 ``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price used may lie between the expected
@@ -16,7 +16,7 @@ from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import Cell
 
 BLOCKS = 10
-"""Steps of a curve on each side of rest: 20 bands, as many as the markets take that let a battery bid both ways."""
+"""Steps of a curve for charge and for discharge; markets accept 20 bands from a battery that bids both."""
 
 
 def acted_on_per_mwh(expected_per_mwh: float, price_per_mwh: float, trust: float, *, fixed: bool) -> float:
@@ -103,7 +103,7 @@ class Offers:
         return sum(share * part.expected_per_mwh for share, part in self.parts)
 
     def move(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
-        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
+        """Return the stored energy after the slot at an observed price; NaN: it does not change."""
         if np.isnan(price_per_mwh):
             return stored_mwh
         return sum(share * part.move(price_per_mwh, hours, stored_mwh, self.cell) for share, part in self.parts)
@@ -141,7 +141,7 @@ def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> flo
 
 
 def scaled(value: Floats, spread: float) -> Floats:
-    """Return the value with slopes pulled towards (below 1) or away from their mean over stored energy."""
+    """Return the value with its slopes nearer to their mean (``spread`` below 1) or farther from it (above 1)."""
     line = np.arange(len(value)) * ((value[-1] - value[0]) / (len(value) - 1)) + value[0]
     line[-1] = value[-1]  # same result as numpy.linspace in a tenth of the time
     return np.asarray(line + spread * (value - line))

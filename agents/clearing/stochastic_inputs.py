@@ -10,7 +10,7 @@ from vpp.numerics.arrays import Floats, Ints, Places
 class BatteryCell(NamedTuple):
     """A battery: one-way efficiencies, limits (MW, at least 0) at the grid side, wear per MWh discharged.
 
-    ``unit_mw``: ``ClearingProblem.unit_mw``, in which differences count as none.
+    ``unit_mw``: ``ClearingProblem.unit_mw``; the tolerance of comparisons is a billionth of it.
     """
 
     charge_efficiency: float
@@ -22,7 +22,7 @@ class BatteryCell(NamedTuple):
 
 
 class GridLevel(NamedTuple):
-    """Limits of grid power (MW) and what each MWh beyond them costs."""
+    """Limits of grid power (MW) and the cost of each MWh beyond them."""
 
     low_mw: float
     high_mw: float
@@ -30,7 +30,7 @@ class GridLevel(NamedTuple):
 
 
 class FirstSlot(NamedTuple):
-    """What a first action is weighed with.
+    """Inputs of the cost of a first action.
 
     ``hours``: length of the slot. ``price_per_mwh``: price of the battery's trades. ``generator_price_per_mwh``: net
     cost of the generator's energy. ``ramp_limit_mw`` and ``ramp_price_per_mw`` beyond it. ``level``: limits of grid
@@ -58,7 +58,7 @@ class Ramps(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What is expected, shape (N,) each unless noted.
+    """Expected course of the look-ahead, shape (N,) each unless noted.
 
     ``net_mw``: net load. ``hours``: length of steps. ``price_per_mwh``: price of the battery's trades.
     ``price_deviation_per_mwh``: (N, K); where the last one is 0, the first serves all ramps.
@@ -85,9 +85,9 @@ class Grids(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Where a step of ``hours`` takes stored energy, by plant power (Q) and generator power (G).
+    """Stored energy after a step of ``hours``, by plant power (Q) and generator power (G).
 
-    In runs of energies that lie side by side before and after the move, shape (runs,) each: ``power``, ``generator``:
+    Runs are neighbouring energies that stay neighbours. Shape (runs,) each: ``power``, ``generator``:
     their places on the grids; ``first``: the first energy; ``length``: how many; ``below``: grid point at or below the
     first energy after the move. ``part`` (Q, G, E): share of the way from the point below to the next one. Places are
     unsigned, so that compiled loops over a run need not look for negative ones and become vectors.

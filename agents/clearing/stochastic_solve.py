@@ -1,11 +1,12 @@
 """Clearing by stochastic dynamic programming, where one battery serves the zone.
 
-State: energy in store × last plant power, for the ramp is the net load's change less the plant power's change, so these
-two say all. Future steps see each of several equally likely ramps before they act: unlike the LP's one plan for all of
-them, the programme knows that it will be able to answer. That is worth 1 to 4 points of 100 on the grid twin.
+The state is the energy in store and the last plant power. These two suffice, because the ramp is the change of net load
+minus the change of plant power. In each later step one of several equally likely ramps occurs, and the programme acts
+after it sees the ramp. The LP has one plan for all ramps. This difference is worth 1 to 4 points of 100 on the grid
+twin.
 
-The programme decides the first slot and values the water; the plan beyond it, prices and limits in words are those of
-the LP with that first action (``agents.clearing.solve``).
+The programme decides the first slot and the value of stored energy (water value). The later slots, the prices and the
+limits in words come from the LP with that first action (``agents.clearing.solve``).
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ from vpp.messages import Engine
 
 CURVE_POINTS = 13
 PLAN_NODES = 8
-"""Nodes of the search for the plan beyond the first slot: it shows what may come, and is rebuilt with every slot."""
+"""Maximum of search nodes for the plan after the first slot; few suffice, because each slot makes a new plan."""
 
 
 def solve_dp(problem: ClearingProblem) -> Plan:
-    """Return the programme's plan where it applies, else the LP's; a peaker fixed at h = 0 makes it the second pass."""
+    """Return the programme's plan where it applies, else the LP's; a peaker fixed at h = 0 keeps its power."""
     if not applies(problem):
         return solve(problem)
     programme = induce(problem)
@@ -49,7 +50,7 @@ def solve_dp(problem: ClearingProblem) -> Plan:
 
 
 def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
-    """Return the programme's plan with the battery's curve over seen net load (see ``agents.clearing.inslot_curve``).
+    """Return the programme's plan with the battery's curve over observed net load (``agents.clearing.inslot_curve``).
 
     The programme is solved for the middle and both ends of the curve; between them its values are interpolated.
     """
@@ -95,8 +96,8 @@ def _plan(programme: Programme, generation: float, power: float) -> Plan:
 def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Return the extra cost of each alternative first action over the plan, as weighted in the optimisation.
 
-    A plan of the programme is compared by the programme's values, where an action moves only its battery and generator
-    (what physics forbids is clipped); any other by the LP's objective (``cost_if``).
+    If the programme made the plan and an action moves only its battery and generator, the programme's values give the
+    cost; powers beyond the physical limits are clipped. Otherwise the LP's objective gives it (``cost_if``).
 
     Args:
         problem: The decision.

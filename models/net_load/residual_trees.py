@@ -37,7 +37,7 @@ INPUT_NAMES = (
 
 
 class TreesVerdict(StrEnum):
-    """Verdict on the trees, with the figures behind it."""
+    """Whether the trees are used, and why not if they are not."""
 
     ACTIVE = "active"
     NO_GAIN = "no_gain"
@@ -51,7 +51,7 @@ def horizon_places(horizons_min: tuple[int, ...], step_min: int) -> Ints:
 
 
 def horizons_read(spec: FeatureSpec) -> int:
-    """Return of how many horizons, from the first on, forecasts are needed to train the trees."""
+    """Return the number of first horizons whose forecasts are needed to train the trees."""
     groups = horizon_groups(spec.horizons_min)
     return int(max((groups >= 0).sum(), horizon_places(spec.horizons_min, spec.step_min).max() + 1))
 
@@ -64,10 +64,10 @@ def horizon_groups(horizons_min: tuple[int, ...]) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class OwnInputs:
-    """What the trees read besides the feature table, of n rows; MW.
+    """What the trees read besides the feature table, for n rows, in MW.
 
     ``errors``, ``path``: shape (4, n) or (4, 1), at ``ERROR_STEPS``, NaN = unknown. ``linear``, ``before``, ``first``,
-    ``width``: shape (n,): the change that is forecast, that of the horizon before, what stage A alone says, the width.
+    ``width``: shape (n,): forecast change, that of the horizon before, that of stage A alone, width of the forecast.
     """
 
     errors: Floats
@@ -126,12 +126,12 @@ class ResidualTrees:
 
     @staticmethod
     def none(spec: FeatureSpec, days: int, verdict: TreesVerdict) -> ResidualTrees:
-        """Return trees that carry nothing.
+        """Return trees without effect: all weights are 0.
 
         Args:
             spec: The feature table.
             days: Days of out-of-sample forecasts to learn from.
-            verdict: Why.
+            verdict: Why the trees are not used.
         """
         nothing = np.zeros(len(spec.horizons_min))
         return ResidualTrees(spec.horizons_min, spec.step_min, spec.columns("T"), {}, nothing, nothing, days, verdict)

@@ -1,4 +1,4 @@
-"""Inputs of a real-time price part: its series, from a frame for training and from the ring for serving."""
+"""Inputs of a part of the real-time price model: series from a frame for training, from the ring for forecasts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _RECENT_DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """What a part must know of its zone.
+    """Facts of a zone that a part of the price model needs.
 
-    ``sides``: the series beside the price. ``flows``: supply whose last day is read as well. ``published``: the terms
-    (channel, sign) of the series known ahead, none where the zone publishes nothing. ``lead``: slots whose price is
-    known before they start (1 where the market says it at the slot's start): the origin is that many slots after the
-    last closed one.
+    ``sides``: further series besides the price. ``flows``: supply channels whose last day is read. ``published``: terms
+    (channel, sign) of the series that is published ahead, empty if the zone publishes none. ``lead``: slots whose price
+    is known before they close (1 if the market publishes the price at the start of a slot). The origin of a forecast is
+    ``lead`` slots after the last closed slot.
     """
 
     step_min: int
@@ -44,7 +44,7 @@ class InputShape:
 
     @staticmethod
     def of(zone: Zone, frame: pd.DataFrame) -> InputShape:
-        """Return the shape of a zone and the channels that its history holds."""
+        """Return the facts of a zone, with the channels of its history."""
         published = present(frame.columns).get("published")
         has_published = published is not None and all(frame[channel].notna().any() for channel, _ in published.terms)
         return InputShape(
@@ -164,6 +164,6 @@ def _side_names(frame: pd.DataFrame, per_day: int) -> tuple[str, ...]:
 
 
 def _with_values(frame: pd.DataFrame, names: tuple[str, ...], per_day: int) -> tuple[str, ...]:
-    """Return those of ``names`` that most slots of the last months have."""
+    """Return the names whose channels have values in most slots of the last 90 days."""
     recent = frame.iloc[-_RECENT_DAYS * per_day :]
     return tuple(name for name in names if name in recent and bool(recent[name].notna().mean() > 0.5))
