@@ -1,8 +1,9 @@
 """The value gate: decides which values are plausible for their zone; implausible ones become missing.
 
-One gate for both. A value is refused where it lies outside the range of its channel (prices: floor and cap of the
-market; power: ``SCALES`` times the zone's own scale; weather and frequency: what physics allows), or where it is a mark
-that devices send for "no value" (-9999, 65535, ...) outside what the channel was seen to reach; a price is never one.
+Measured and published values pass the same gate. It refuses a value outside the range of its channel (price: floor and
+cap of the market; power: ``SCALES`` times the scale of the zone; weather and frequency: physical limits). It also
+refuses a number that devices send for "no value" (-9999, 65535, ...), unless it lies in the range of earlier values. A
+price is never such a number.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, Values
 
 ABSURD = 1e7
-"""No channel of unknown unit reaches this."""
+"""Bound of the values of a channel without a known unit."""
 SCALES = 10.0
-"""Power beyond so many times the zone's scale is no measurement of this zone."""
+"""Power above this many times the zone's scale is implausible."""
 GROWTH = 1.05
-"""A value above the level of its channel raises it by this factor, one below lowers it by a fifth of that."""
+"""A value above the level of its channel multiplies the level by this; one below divides it by its fifth root."""
 FLAT_HOURS = 24
 _CAN_STICK = frozenset({LOAD, SOLAR, WIND, PRICE, FREQUENCY})
 _ENDS: tuple[tuple[str, float, float], ...] = (
@@ -37,7 +38,7 @@ _WIDE_MW = 1e7
 
 
 def _marks() -> frozenset[str]:
-    is_pair = (
+    codes = (
         9999.0,
         99999.0,
         999999.0,
@@ -54,7 +55,7 @@ def _marks() -> frozenset[str]:
         2147483648.0,
         4294967295.0,
     )
-    plain = [sign * value for value in is_pair for sign in (1.0, -1.0)] + [-999.0, -999.9, -999.99]
+    plain = [sign * value for value in codes for sign in (1.0, -1.0)] + [-999.0, -999.9, -999.99]
     # Units are converted before the gate: a mark in kW or W arrives a thousand or a million times smaller.
     return frozenset(_text(value * unit) for value in plain for unit in (1.0, 1e-3, 1e-6))
 
@@ -69,8 +70,8 @@ _MARKS = _marks()
 class Checks(msgspec.Struct, omit_defaults=True):
     """Memory of the checks of a zone.
 
-    ``run``: channel to (last value, how many slots it has stood still). ``seen``: channel to the lowest and highest
-    plausible value so far, which a single value stretches by a tenth at most, and their number. ``level``: channel to
+    ``run``: channel to (last value, number of slots with that value). ``seen``: channel to (lowest, highest,
+    number) of its plausible values; a single value widens this range by a tenth at most. ``level``: channel to
     its running magnitude.
     """
 
@@ -149,7 +150,7 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
 def check_series(
     series: dict[str, list[float | None]], zone: Zone, checks: Checks
 ) -> tuple[dict[str, list[float | None]], dict[str, int]]:
-    """Return published series with implausible values missing, and how many of them each channel had."""
+    """Return published series without implausible values, and the number of those by channel."""
     usable: dict[str, list[float | None]] = {}
     refused: dict[str, int] = {}
     for channel, values in series.items():
@@ -162,7 +163,7 @@ def check_series(
 
 
 def check_readings(assets: dict[str, AssetReading], zone: Zone) -> tuple[dict[str, AssetReading], dict[str, str]]:
-    """Return readings with implausible fields missing, and the quality of each such field (``asset:ID:field``)."""
+    """Return readings without implausible fields, and the quality of each such field (``asset:ID:field``)."""
     ratings = {asset.asset_id: _rating_mw(asset) for asset in zone.assets}
     usable: dict[str, AssetReading] = {}
     quality: dict[str, str] = {}
@@ -179,7 +180,7 @@ def check_readings(assets: dict[str, AssetReading], zone: Zone) -> tuple[dict[st
 
 
 def _rating_mw(asset: object) -> float:
-    """Return the largest power that an asset's entry names."""
+    """Return the largest power in an asset's entry, by the names below; ``ABSURD`` if it has none of them."""
     names = ("charge_mw", "discharge_mw", "capacity_mw")
     return max((float(getattr(asset, name, None) or 0.0) for name in names), default=0.0) or ABSURD
 

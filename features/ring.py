@@ -1,7 +1,7 @@
 """The slot ring: per zone a few weeks of every channel, addressed by slot, with room for published future slots.
 
-A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is kept as one packed value
-per day and depth class (``features.day_codec``), so a slot writes a kilobyte and not the whole history.
+A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is stored as one packed value
+per day and depth (``features.day_codec``): channels with equal days of history share it. So a slot writes a kilobyte.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class RingRecord(msgspec.Struct, frozen=True):
     """State that changes with every slot: the newest closed slot, and the names of stored chunks.
 
     ``head``: slot index, None before the first. ``days``: first and last UTC day of a kept chunk. ``depths``: days of
-    history of each class of channels. ``channels``: names by row, of a state that kept them here.
+    history of each class of channels. ``channels``: names by row, only in states of
+    earlier versions, which stored them here.
     """
 
     layout: str

@@ -2,7 +2,7 @@
 
 The clearing of the plant already includes expected money and penalties. This brain assesses the other risks: the tail
 beyond the 90 % quantiles, orders of people that cost more than expected, failing assets and data. It ranks risks in
-money, has a remedy priced, and proposes it only if it costs less than the risk.
+money, asks the server for the price of a remedy, and proposes it only if it costs less than the risk.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MOST_ORDERS = 3
 """Orders that are priced in one look."""
 MOST_DETAILS = 4
 SAME_SHARE = 0.1
-"""A remedy that differs by less than this share of its size is the same one."""
+"""Two remedies whose sizes differ by less than this share count as the same one."""
 
 Thought = Generator[Call, CallResult, Conclusion]
 Question = Generator[Call, CallResult, Answer]
@@ -224,15 +224,15 @@ def _review(task: Task, findings: Findings) -> Generator[Call, CallResult, list[
     return waiting
 
 
-def _why_stale(plan: OpenPlan, wish: Mapping[tuple[Any, ...], Call], as_of: datetime | None) -> str | None:
+def _why_stale(plan: OpenPlan, wishes: Mapping[tuple[Any, ...], Call], as_of: datetime | None) -> str | None:
     if plan.ends_at is not None and as_of is not None and plan.ends_at <= as_of:
         return "its time is over by the run's clock"
     if plan.call is None:
         return None
-    now = wish.get(subject_of(plan.call))
-    if now is None:
+    needed = wishes.get(subject_of(plan.call))
+    if needed is None:
         return "what it was for is not expected any more"
-    return None if _is_same(plan.call, now) else "another size or time is needed now"
+    return None if _is_same(plan.call, needed) else "another size or time is needed now"
 
 
 def _is_same(call: Call, other: Call) -> bool:

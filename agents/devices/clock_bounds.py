@@ -1,12 +1,12 @@
 """Bounds of the true time from the records of a log, for a gateway whose own clock may be wrong.
 
-Every record has a time stamp of the log's clock. One that was read was stamped before it was read; one that was
-written was stamped after it was sent and before it was acknowledged. With m the monotonic time of this machine (s)
+Every record has a time stamp of the log's clock. A record is stamped before this gateway reads it. A record that this
+gateway writes is stamped after it is sent and before it is acknowledged. With m the monotonic time of this machine (s)
 and T(m) = m + d the log's time (s since 1970), a stamp s gives
 
     d >= s - m(read),    s - m(acknowledged) <= d <= s - m(sent).
 
-The narrowest of these hold for ``KEPT_S`` of records, so the drift of the two clocks stays far below a second.
+The narrowest bounds from the records of the last ``KEPT_S`` hold, so the drift of the clocks stays far below a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BUCKETS = 10
 KEPT_S = BUCKET_S * BUCKETS
 
 OFF_S = 1.0
-"""A clock that is less off than this is left as it is."""
+"""A smaller error of the clock is not corrected."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class ClockBounds:
 
         Args:
             stamped_s: Its stamp, seconds since 1970.
-            read_at_s: Monotonic time at which it was there.
+            read_at_s: Monotonic time at which it was read.
         """
         self._note(read_at_s, stamped_s - read_at_s, math.inf)
 
@@ -51,7 +51,7 @@ class ClockBounds:
         Args:
             stamped_s: Its stamp, seconds since 1970.
             sent_at_s: Monotonic time at which it was sent.
-            acknowledged_at_s: Monotonic time at which its acknowledgement was there.
+            acknowledged_at_s: Monotonic time at which its acknowledgement arrived.
         """
         self._note(acknowledged_at_s, stamped_s - acknowledged_at_s, stamped_s - sent_at_s)
 

@@ -1,8 +1,8 @@
 """MQTT topics and payloads: setpoint, acknowledgement, and the discovery message for Home Assistant.
 
 ``PREFIX/ZONE/telemetry|setpoint|ack|status/DEVICE`` belongs to one device, ``PREFIX/ZONE/heartbeat`` to all of a zone
-and ``PREFIX/ZONE/request/hold`` to people. Setpoints are never retained: an old one must not meet a device that comes
-back.
+and ``PREFIX/ZONE/request/hold`` to people. Setpoints are never retained, so a device that reconnects does not get an
+old one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SENSORS = (
     ("charged", "value_json.charged_kwh | default(0)", "kWh", "energy", "total_increasing"),
     ("discharged", "value_json.discharged_kwh | default(0)", "kWh", "energy", "total_increasing"),
 )
-"""What Home Assistant shows of a device: name, template, unit, device class, state class; the first of every device."""
+"""Sensors in Home Assistant: name, template, unit, device class, state class. A device without store has the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceTopic:
-    """A topic of one device, taken apart."""
+    """The parts of a topic of one device."""
 
     zone: str
     kind: str
@@ -61,15 +61,15 @@ class MqttTopics:
         return f"{self.prefix}/gateway/{name}/status"
 
     def parsed(self, topic: str) -> DeviceTopic | None:
-        """Return a device's topic taken apart; None for any other."""
+        """Return the parts of a device's topic; None for any other."""
         parts = topic.removeprefix(f"{self.prefix}/").split("/")
         return DeviceTopic(*parts) if len(parts) == 3 else None
 
 
 class SetpointPayload(msgspec.Struct, kw_only=True, frozen=True):
-    """The command to a device. It takes a sequence greater than its last alone, and acknowledges every one.
+    """The command to a device, which takes only a sequence greater than its last one, and acknowledges each.
 
-    ``valid_for_s`` counts from its arrival, so a device needs no right clock; then ``fallback_mw`` holds.
+    ``valid_for_s`` counts from its arrival, so the clock of the device does not matter; after it ``fallback_mw`` holds.
     Without a heartbeat for ``heartbeat_s`` it goes to its own default.
     """
 
@@ -105,7 +105,7 @@ def setpoint_payload(command: DeviceCommand, entry: DeviceEntry, valid_for_s: fl
 def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gateway: str) -> tuple[str, bytes]:
     """Return topic and retained payload that show a zone's devices in Home Assistant: sensors and a hold button.
 
-    Energy counters are kWh that only grow, as the energy dashboard wants them. The button writes a request, which
+    Energy counters are in kWh and only grow: the energy dashboard requires this. The button writes a request, which
     becomes an order, never a setpoint.
 
     Args:
@@ -147,7 +147,7 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
 def access_rules(
     entries: Collection[DeviceEntry], topics: MqttTopics, gateway_user: str, *, home_assistant: str | None = None
 ) -> str:
-    """Return the text of a mosquitto ACL file: a device (user = its name) reaches its own topics alone.
+    """Return the text of a mosquitto ACL file: a device (user = its name) reaches only its own topics.
 
     The gateway may read and write all below the prefix, and read the Sparkplug nodes of the list; nobody else may write
     a setpoint. Users of Sparkplug nodes are not in it.

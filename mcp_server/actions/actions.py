@@ -26,7 +26,9 @@ from vpp.messages import Decision, Order, OrderStage, OrderVerdict, read_decisio
 from vpp.store.tables import DECISIONS, SETPOINTS
 
 HEARD_WITHIN_S = 8.0
+"""Longest wait for the verdict of admission."""
 PLANT_WITHIN_S = 2.0
+"""Longest wait for the effect in the plant, after that verdict."""
 PRIORITY = 10
 EFFECTIVE = (OrderStage.ACTING, OrderStage.CLAMPED)
 

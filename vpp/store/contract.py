@@ -63,8 +63,8 @@ class Store(ABC):
         """Write rows, each a tuple in the order of its table's columns, and return how many.
 
         Raises:
-            UnreachableError: The database does not take them now; a part may be written, and writing again mends it.
-            ConfigError: It never will: wrong address, token, bucket or file.
+            UnreachableError: The database does not take them now. Some rows may be written; write all of them again.
+            ConfigError: A new attempt cannot succeed: wrong address, token, bucket or file.
             DataError: A row does not fit its table.
             RefusedError: The store was opened for reading.
         """
@@ -115,8 +115,8 @@ class Store(ABC):
             zone: One zone, several, or None for all.
             start: First time, inclusive.
             end: Last time, exclusive.
-            filters: Column name to the value, or the values one of which, a row must have; None: it has no value. The
-                table's time may be one moment here, in place of a range.
+            filters: Column name to the required value, or to several allowed values; None: the row has no value. The
+                time column takes one moment, in place of ``start`` and ``end``.
             columns: Columns wanted, None for all.
             order: ``asc`` or ``desc`` (everything reversed: newest first).
             limit: Most rows to return, from the front of the order.
@@ -124,7 +124,7 @@ class Store(ABC):
                 this: one row per series and bucket, with the mean of each real column, the bucket's start as time, and
                 the other columns outside the key empty. Buckets have a round width and start at whole multiples of it
                 since 1970, the same in every store.
-            run: Another run than the store's own.
+            run: Name of the run; None: the run of the store.
 
         Raises:
             ConfigError: Table, column or filter unknown, or a time without zone.
@@ -154,9 +154,9 @@ class Store(ABC):
         Args:
             table: The table or its name.
             zone: One zone, several, or None for all.
-            filters: Column name to the value, or to the values one of which, a row must have.
+            filters: Column name to the required value, or to several allowed values.
             columns: Columns wanted, None for all.
-            run: Another run than the store's own.
+            run: Name of the run; None: the run of the store.
         """
         query = self._query(table, zone=zone, filters=filters, columns=columns, run=run)
         values = [row for zone_query in self._newest(query) for row in self._select(zone_query)]
@@ -179,8 +179,8 @@ class Store(ABC):
             zone: One zone, several, or None for all.
             start: First time, inclusive; None: from the first row.
             end: Last time, exclusive; None: to the last row.
-            filters: Column name to the value, or to the values one of which, a row must have.
-            run: Another run than the store's own.
+            filters: Column name to the required value, or to several allowed values.
+            run: Name of the run; None: the run of the store.
         """
         return self._count(self._query(table, zone=zone, start=start, end=end, filters=filters, run=run))
 
@@ -209,9 +209,9 @@ class Store(ABC):
             zone: One zone, several, or None for all.
             start: First time, inclusive; None: from the first row.
             end: Last time, exclusive; None: to the last row.
-            filters: Column name to the value, or to the values one of which, a row must have.
+            filters: Column name to the required value, or to several allowed values.
             columns: Columns wanted, None for all.
-            run: Another run than the store's own.
+            run: Name of the run; None: the run of the store.
         """
         query = self._query(table, zone=zone, start=start, end=end, filters=filters, columns=columns, run=run)
         names = tuple(column.name for column in query.columns)
@@ -265,7 +265,7 @@ class Store(ABC):
 
     @abstractmethod
     def _extent(self, query: Query) -> tuple[int, datetime, datetime] | None:
-        """Return the points of the longest series, the first and the last time; None if nothing is."""
+        """Return the points of the longest series, the first and the last time; None without points."""
 
     @abstractmethod
     def _sample(self, query: Query, width_s: int) -> list[Row]: ...
