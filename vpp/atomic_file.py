@@ -32,7 +32,9 @@ def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     # Two processes or threads that write the same file each complete their own part; the later one wins.
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
+        # Its name can be guessed: what another user put there, such as a link, is not written through.
+        part.unlink(missing_ok=True)
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, mode)) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +39,19 @@ def test_rights_hold_from_the_first_byte(tmp_path: Path) -> None:
         assert stat.S_IMODE(part.stat().st_mode) == 0o600
         stream.write(b"[]")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["symlink", "hard link"])
+def test_a_link_at_the_place_of_the_part_is_not_written_through(
+    make: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / "other.txt").write_text("of another")
+    path = tmp_path / "page.html"
+    make(path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"), tmp_path / "other.txt")
+    write_atomic(path, "mine")
+    assert path.read_text() == "mine"
+    assert not path.is_symlink()
+    assert (tmp_path / "other.txt").read_text() == "of another"
 
 
 def test_writers_at_the_same_time_each_leave_a_whole_file(tmp_path: Path) -> None:
