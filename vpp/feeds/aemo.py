@@ -25,6 +25,8 @@ STEP_MIN = 5
 STEP = timedelta(minutes=STEP_MIN)
 MARKET_TIME = timezone(timedelta(hours=10))
 NEMWEB, MONTHLY = "aemo_nemweb", "aemo"
+MAX_TEXT_BYTES = 64_000_000
+"""A dispatch file has about 1 MB: a small archive may hold a text that fills the memory."""
 REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
 
 _FILE = re.compile(rb'(?i)href="?([^">]*/)?(PUBLIC_DISPATCHIS_(\d{12})_\d+\.zip)')
@@ -121,10 +123,16 @@ def read_month(body: bytes, *, ask: Ask, received: datetime, region: str) -> lis
 
 def _unzipped(body: bytes) -> str:
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            return archive.read(archive.namelist()[0]).decode("utf-8")
-    except (zipfile.BadZipFile, zlib.error, IndexError, EOFError, UnicodeDecodeError) as error:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive, archive.open(archive.namelist()[0]) as member:
+            text = member.read(MAX_TEXT_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, IndexError, EOFError, NotImplementedError, RuntimeError) as error:
         raise AnswerError(f"the dispatch file is no whole archive: {error}", fault="incomplete") from error
+    if len(text) > MAX_TEXT_BYTES:
+        raise AnswerError(f"the dispatch file holds more than {MAX_TEXT_BYTES / 1e6:g} MB", fault="shape")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"the dispatch file is no text: {error}", fault="incomplete") from error
 
 
 def _tables(text: str) -> Iterator[dict[str, str]]:

@@ -24,6 +24,7 @@ BUSY = frozenset({429, 500, 502, 503, 504})
 NO_RIGHT = frozenset({401, 403})
 MAX_WAIT_S = 60.0
 ATTEMPTS = 6
+MAX_BODY_BYTES = 64_000_000
 
 
 class FeedClient:
@@ -104,7 +105,8 @@ class FeedClient:
         if self._key is not None and self._service.key_param is not None:
             params[self._service.key_param] = self._key
         try:
-            answer = self._http.get(url, params=params)
+            with self._http.stream("GET", url, params=params) as answer:
+                body = self._body(answer, address)
         except httpx.InvalidURL as error:
             raise ConfigError(f"{address} is not an address: {error}", hint=f"correct feeds.{ask.host}_url") from error
         except httpx.HTTPError as error:
@@ -124,9 +126,21 @@ class FeedClient:
                 hint=f"check VPP_FEEDS__{self._service.name.upper()}_KEY",
             )
         if answer.status_code >= 300:
-            detail = f"{answer.status_code}: {answer.text[:120]!r}"
+            detail = f"{answer.status_code}: {body[:120].decode('utf-8', 'replace')!r}"
             raise AnswerError(f"{self._service.title} ({address}) answers {detail}", fault="refused")
-        return read(answer.content)
+        return read(body)
+
+    def _body(self, answer: httpx.Response, address: str) -> bytes:
+        """Return the body, unpacked; what an answer may hold in memory is bounded."""
+        body = bytearray()
+        for part in answer.iter_bytes():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise AnswerError(
+                    f"{self._service.title} ({address}) answers with more than {MAX_BODY_BYTES / 1e6:g} MB",
+                    fault="shape",
+                )
+        return bytes(body)
 
     def _pace(self) -> None:
         now = time.monotonic()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
-from topologies.sources.feeds.http_client import FeedClient
+from topologies.sources.feeds.http_client import MAX_BODY_BYTES, FeedClient
 from vpp.errors import ConfigError, UnreachableError
 from vpp.feeds.contract import AnswerError, Ask, read_json
 from vpp.feeds.elexon import SERVICE
@@ -65,6 +66,14 @@ def test_what_stays_wrong_is_an_error_with_the_next_step(fault: Fault, error: ty
     with serving(answer, fault) as server, pytest.raises(error, match=words) as raised:
         client(server, []).get(ASK, read_json)
     assert getattr(raised.value, "hint", None)
+
+
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
+def test_an_answer_that_would_fill_the_memory_is_refused(is_packed: bool) -> None:
+    body = b" " * (MAX_BODY_BYTES + 1)
+    fault = Fault(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}) if is_packed else Fault(body=body)
+    with serving(answer, fault) as server, pytest.raises(AnswerError, match="more than 64 MB"):
+        client(server, []).get(ASK, read_json)
 
 
 def test_a_service_that_is_not_there_is_an_error_with_the_next_step() -> None:
