@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -41,6 +42,15 @@ def plain_lines(text: str) -> str:
     'a [2J\nb'
     """
     return "\n".join(map(plain_line, text.split("\n")))
+
+
+def shell_word(text: str) -> str:
+    r"""Return ``text`` as one word of a command that a person may copy into a shell.
+
+    >>> print(shell_word("p1a2"), shell_word("p1; rm -rf ~"), shell_word("a\n$(b)"))
+    p1a2 'p1; rm -rf ~' 'a $(b)'
+    """
+    return shlex.quote(plain_line(text))
 
 
 def csv_cell(text: str) -> str:

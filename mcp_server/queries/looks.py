@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.looks import LookLine, LookPage, LookStep, RiskLine
+from mcp_server.answers.sanitize import NAME_CHARS, plain
 from mcp_server.queries.alerts import get_alerts
 from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
 from mcp_server.queries.forecasts import get_forecast
@@ -17,6 +18,7 @@ from mcp_server.queries.orders import list_orders
 from mcp_server.queries.performance import get_performance
 from vpp.domain import iso
 from vpp.errors import nearest_hint
+from vpp.plain_text import shell_word
 from vpp.store.tables import AUDIT
 
 START, CALL, END = "agent:start", "agent:call", "agent:end"
@@ -132,7 +134,8 @@ def _looks_words(looks: list[LookLine]) -> list[str]:
     words += [f"Risk{'' if risk.money is None else f' of {risk.money:,.2f}'}: {risk.text}." for risk in ranked]
     words += [f"{look.text}." for look in looks if look.kind in ("executed", "refused")]
     waiting = looks[0].open_plans
-    return [*words, *(f"Plan {plan} waits: vpp approve {plan}" for plan in waiting)]
+    names = [plain(plan, NAME_CHARS) for plan in waiting]
+    return [*words, *(f"Plan {name} waits: vpp approve {shell_word(name)}" for name in names)]
 
 
 def _next(context: ReadContext, zone: str) -> list[str]:

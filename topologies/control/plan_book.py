@@ -7,6 +7,7 @@ an order id once, so a plan acts once however often and by how many servers it i
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ from vpp.store.tables import AUDIT
 Poster = Callable[[str, Message], None]
 ACTS = ("propose", "approve", "reject", "execute")
 LOOK_BACK = timedelta(hours=24)
+_PLAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 _RECORD = Audit.__struct_fields__
 
 
@@ -344,7 +346,8 @@ def _plans(records: Iterable[Audit], key: bytes | None) -> list[PlanState]:
 
 def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
     proposals = acts.get("propose", [])
-    if not proposals:
+    # The id is part of commands that people copy into a shell; a record of another id comes from no server of ours.
+    if not proposals or not _PLAN_ID.fullmatch(plan_id):
         return None
     proposed = proposals[0]
     try:

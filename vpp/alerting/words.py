@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import quote
 
 from vpp.alerting.notifier import ENDED, ESCALATED, AlertMessage, DueNotice
 from vpp.messages import Alert
 from vpp.messages.alert_words import EFFECTS, TITLES
-from vpp.plain_text import plain_line
+from vpp.plain_text import plain_line, shell_word
 
 SHOWN = 20
 NAME_CHARS = 80
 TEXT_CHARS = 300
+ID_CHARS = 200
 
 
 def title_of(alert: Alert) -> str:
@@ -43,7 +45,7 @@ def message_text(delivery: AlertMessage, page: str | None = None) -> str:
         blocks.append(f"And {more} more: vpp alerts list")
     if page:
         zones = {notice.alert.zone for notice in delivery.notices}
-        blocks.append(f"Page: {page}/" + (f"?zone={next(iter(zones))}" if len(zones) == 1 else "?screen=zones"))
+        blocks.append(f"Page: {page}/" + _query(zones))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -59,8 +61,24 @@ def _lines(notice: DueNotice) -> list[str]:
         lines.append(f"  Effect: {effect}.")
     if handling.action:
         lines.append(f"  Do: {handling.action}.")
-    command = f"vpp alerts ack {plain_line(alert.alert_id)} --zone {zone}"
-    return [*lines, f"  Owner: {handling.owner}.", f"  Acknowledge: {command}"]
+    return [*lines, f"  Owner: {handling.owner}.", f"  Acknowledge: {_command(alert)}"]
+
+
+def _command(alert: Alert) -> str:
+    # Both names may come from a forged record, and the line is meant to be copied into a shell.
+    if _is_word(alert.alert_id, ID_CHARS) and _is_word(alert.zone, NAME_CHARS):
+        return f"vpp alerts ack {shell_word(alert.alert_id)} --zone {shell_word(alert.zone)}"
+    return "vpp alerts list"
+
+
+def _is_word(name: str, limit: int) -> bool:
+    """Return whether a name can stand in a command: short, visible, and no option."""
+    return 0 < len(name) <= limit and plain_line(name) == name and not name.startswith("-")
+
+
+def _query(zones: set[str]) -> str:
+    zone = next(iter(zones))
+    return f"?zone={quote(zone, safe='')}" if len(zones) == 1 and len(zone) <= NAME_CHARS else "?screen=zones"
 
 
 def _span(alert: Alert) -> str:

@@ -338,3 +338,19 @@ def test_replicas_that_know_nothing_of_each_other_share_one_budget(tmp_path: Pat
     reason = loop.store.read(ORDERS, filters={"order_id": plans[1]}).column("verdict_reason")[0]
     assert reason.startswith("budget: ")
     assert "MWh today would exceed the budget of 3 MWh" in reason
+
+
+@pytest.mark.parametrize(
+    "plan_id", ["p1; id", "p1`id`", "p1\nvpp approve p2", "--help", "p" * 81, "", "p\u202e1", "../p"]
+)
+def test_a_proposal_whose_id_could_not_stand_in_a_command_is_no_plan(loop: Loop, plan_id: str) -> None:
+    book = book_of(loop)
+    key, known = loop.settings.approval_secret, proposed(loop, book)
+    rows = loop.store.read(AUDIT, filters={"action": ["plan:propose"]}, columns=Audit.__struct_fields__).dicts()
+    plain = verified_record(Audit(**rows[0]), key)
+    assert plain is not None
+    loop.post("audit", signed_record(msgspec.structs.replace(plain, audit_id=f"propose:{plan_id}"), key))
+    assert [plan.plan_id for plan in book.recent()] == [known]
+    assert book.find(plan_id) is None
+    with pytest.raises(RefusedError):
+        book.approve(plan_id, "ann")
