@@ -154,8 +154,12 @@ class Access:
 
     def _vouched(self, request: Request) -> Person | None:
         page = self.settings.page
-        name = request.headers.get(page.proxy_header, "").strip()[:80]
-        if not name or request.client is None or request.client.host not in _names(page.proxy_from):
+        names = request.headers.getlist(page.proxy_header)
+        # Of two, one was the caller's own: a proxy that adds its header behind it has vouched for neither.
+        if len(names) != 1 or request.client is None or request.client.host not in _names(page.proxy_from):
+            return None
+        name = names[0].strip()[:80]
+        if not name:
             return None
         scopes = SCOPES if name in _names(page.proxy_operators) else (READ,)
         return Person(name, frozenset(scopes), "proxy")

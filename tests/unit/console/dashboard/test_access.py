@@ -210,6 +210,14 @@ async def test_a_proxy_is_believed_from_its_own_address_alone(loop: Loop) -> Non
         assert (await client.get("/page/me", headers={"x-auth-user": "eve@grid.example"})).status_code == 401
 
 
+@pytest.mark.parametrize("names", [["eve@grid.example", "ann@grid.example"], ["eve@grid.example"] * 2, ["", "eve"]])
+async def test_a_callers_own_header_beside_the_proxys_names_nobody(loop: Loop, names: list[str]) -> None:
+    page = {"proxy_header": "X-Auth-User", "proxy_from": "10.0.0.2", "proxy_operators": "eve@grid.example"}
+    async with browser(loop, address="10.0.0.2", **page) as client:
+        answer = await client.get("/page/me", headers=[("x-auth-user", name) for name in names])
+    assert answer.status_code == 401
+
+
 async def test_every_answer_carries_the_policy_without_exceptions(loop: Loop) -> None:
     async with browser(loop) as client:
         for path in ("/", "/static/js/main.js", "/api/v1/overview", "/nothing"):
