@@ -7,6 +7,7 @@ of them is refused with its line and the next step.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,6 +17,22 @@ from vpp.errors import ConfigError
 _TRUE_FALSE = frozenset({"true", "false"})
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+
+
+_TAB = "found character '\\t'"
+
+
+def text_of(path: Path, error: type[ConfigError] = ConfigError) -> str:
+    """Return the text of a YAML file, in UTF-8 with or without a mark.
+
+    Raises:
+        ConfigError: It is no UTF-8. Of class ``error``.
+        OSError: It cannot be opened.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as broken:
+        raise error(f"{path} is not UTF-8 text (byte {broken.start + 1})", hint="save the file as UTF-8") from broken
 
 
 def read_yaml(text: str, name: str, error: type[ConfigError] = ConfigError) -> Any:
@@ -32,9 +49,12 @@ def read_yaml(text: str, name: str, error: type[ConfigError] = ConfigError) -> A
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as broken:
         line = broken.problem_mark.line + 1 if broken.problem_mark else 1
-        raise error(f"{name} is not YAML: line {line}: {broken.problem}") from broken
+        hint = (
+            "indent with blanks, not with tabs" if _TAB in str(broken.problem) else "check brackets, colons and indents"
+        )
+        raise error(f"{name} is not YAML: line {line}: {broken.problem}", hint=hint) from broken
     except (yaml.YAMLError, ValueError, RecursionError) as broken:
-        raise error(f"{name} is not YAML: {broken}") from broken
+        raise error(f"{name} is not YAML: {broken}", hint="correct the file") from broken
 
 
 def quoted(value: Any) -> str:

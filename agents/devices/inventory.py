@@ -11,7 +11,7 @@ from agents.devices.rules import DeviceRules
 from vpp.errors import ConfigError
 from vpp.fleet.assets import Strict
 from vpp.validation_text import describe
-from vpp.yaml_text import read_yaml
+from vpp.yaml_text import read_yaml, text_of
 
 GatewayKind = Literal["modbus", "mqtt", "http"]
 BEATS_PER_WATCHDOG = 3
@@ -122,7 +122,7 @@ def load_inventory(path: Path) -> Inventory:
         ConfigError: The file is missing or wrong; the message names the place and the nearest valid key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except OSError as error:
         hint = "give an existing device list with --devices"
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error

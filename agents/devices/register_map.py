@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from vpp.errors import ConfigError, nearest_hint
 from vpp.fleet.assets import Strict
 from vpp.validation_text import describe
-from vpp.yaml_text import read_yaml
+from vpp.yaml_text import read_yaml, text_of
 
 SHIPPED = Path(__file__).resolve().parents[2] / "vpp" / "_assets" / "devices"
 
@@ -263,7 +263,7 @@ def load_register_map(name: str, beside: Path | None = None) -> RegisterMap:
     if not path.is_file():
         path = (beside or Path()) / name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except OSError as error:
         hint = nearest_hint(name, shipped_maps())
         raise ConfigError(f"no register map {name}", hint=f"{hint}; or the path of a file") from error

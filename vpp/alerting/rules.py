@@ -31,7 +31,7 @@ from vpp.local_time import check_time_zone, local_time
 from vpp.messages import Alert, AlertCode, Severity
 from vpp.messages.alert_words import ACTIONS
 from vpp.validation_text import describe
-from vpp.yaml_text import read_yaml
+from vpp.yaml_text import read_yaml, text_of
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -289,7 +289,7 @@ def load_rules(path: Path | None) -> AlertRules:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, _stamp: int) -> AlertRules:
-    return parse_rules(path.read_text(encoding="utf-8"), path.name)
+    return parse_rules(text_of(path), path.name)
 
 
 @lru_cache(maxsize=1)

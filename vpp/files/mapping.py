@@ -30,7 +30,7 @@ from vpp.files.time_text import STYLES
 from vpp.files.units import UNITS, unit_of_channel, units_like
 from vpp.local_time import check_time_zone
 from vpp.validation_text import describe, number_checked
-from vpp.yaml_text import read_yaml
+from vpp.yaml_text import read_yaml, text_of
 
 ZONE_PART = "{zone}"
 """Stands for the zone's name in a ``from``: one column per zone and quantity."""
@@ -309,11 +309,9 @@ def load_mapping(name: str | Path) -> Mapping:
             hint=f"give a YAML file, or one of: {', '.join(sorted(shipped))}",
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = text_of(path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint="give an existing mapping file") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8", hint="save the mapping file as UTF-8") from error
     return parse_mapping(text, str(path))
 
 

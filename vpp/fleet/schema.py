@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     ValidationError,
@@ -37,7 +38,7 @@ from vpp.fleet.market import RULES, MarketRule, PriceKnown
 from vpp.fleet.scale import PowerScale
 from vpp.local_time import check_time_zone, local_time
 from vpp.validation_text import describe
-from vpp.yaml_text import read_yaml
+from vpp.yaml_text import read_yaml, text_of
 
 _A = TypeVar("_A", bound=Asset)
 
@@ -115,12 +116,21 @@ class Balance(Strict):
 Batteries = tuple[Battery, ...]
 
 
+def _country(value: str) -> str:
+    if not (len(value) == 2 and value.isascii() and value.isupper()):
+        raise ValueError(f"must be an ISO code of two capital letters, such as DE, not {value!r}")
+    return value
+
+
+Country = Annotated[str, AfterValidator(_country)]
+
+
 class Zone(Strict):
     """One zone: the stream key, its market, limits and assets."""
 
     zone: Name
     time_zone: str = "UTC"
-    country: str | None = Field(default=None, description="ISO code for public holidays, e.g. GB or DE")
+    country: Country | None = Field(default=None, description="ISO code for public holidays, e.g. GB or DE")
     subdivision: str | None = None
     step_min: int = 30
     synthetic: bool = False
@@ -262,7 +272,7 @@ def load_fleet(path: Path) -> Fleet:
             unknown key, the nearest valid one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path, FleetError)
     except OSError as error:
         raise FleetError(
             f"cannot read {path}: {error.strerror}",

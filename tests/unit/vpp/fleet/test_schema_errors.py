@@ -62,6 +62,8 @@ def asset(text):
         (zone(name="~"), "is no text"),
         (zone("    country: NO"), "YAML reads NO as false"),
         (zone("    country: on"), "YAML reads on as true"),
+        (zone("    country: Germany"), "must be an ISO code of two capital letters"),
+        (zone("    country: de"), "must be an ISO code of two capital letters"),
         (zone("    country: 50"), "write '50' in quotes"),
         (zone("    time_zone: 12:30"), "base 60"),
         ("zones:\n  AB: see other file", "zones.AB must hold keys"),
