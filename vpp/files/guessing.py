@@ -36,7 +36,7 @@ NAMES: tuple[tuple[str, str], ...] = (
     ("load_forecast_da_mw", r"(load|demand|last).*(forecast|prognose)|(forecast|prognose).*(load|demand|last)"),
     (
         PRICE,
-        r"price|preis|prix|precio|prezzo|prijs|tarif|tariff|spot|\blmp\b|\bspp\b|\brrp\b|(eur|usd|gbp|aud|[€$£])/|ct/",
+        r"price|preis|pris\b|\bcena\b|prix|precio|prezzo|prijs|tarif|tariff|spot|\blmp\b|\bspp\b|\brrp\b|(eur|usd|gbp|aud|[€$£])/|ct/",
     ),
     (
         SOLAR,

@@ -88,6 +88,7 @@ _COMPACT = {"%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 """Pattern without marks to its number of digits."""
 _ISO_PATTERNS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _HINT_ROWS = 2000
+_FIRST_ROWS = 8
 _MOST = 0.5
 _CLOCKS = r"(\d\d?):(\d\d)(?::00)?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::00)?$"
 _APART = r"(\d\d:\d\d(?:[.,]\d+)?)\s*(?:UTC|GMT|\s)([+-]\d\d(?::?\d\d)?|Z)$"
@@ -310,7 +311,10 @@ def times_like(cells: pd.Series[Any], style: str) -> pd.Series[Any]:
 def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     cells = text.iloc[:_HINT_ROWS]
     fits: dict[str, pd.Series[Any]] = {}
+    first = cells.drop_duplicates().iloc[:_FIRST_ROWS]
     for name in formats:
+        if times_like(first, name).isna().any():
+            continue
         parsed = times_like(cells, name)
         is_time = parsed.notna().all() and parsed.dt.year.between(1980, 2100).all()
         if is_time and not any(parsed.equals(other) for other in fits.values()):  # May is short and long

@@ -253,8 +253,7 @@ def test_a_file_that_ends_inside_a_row_is_refused(tmp_path, opener, ending):
     rows = FRAME.assign(timestamp=[f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in STAMPS])
     text = rows.to_csv(index=False, lineterminator=ending)
     path = tmp_path / "x.csv"
-    last = len(rows.to_csv(index=False).splitlines()[-1])
-    for cut in range(1, last):
+    for cut in (1, 3, 5, 9, 12, 20):
         with opener(path, "wb") as file:
             file.write(text[: -len(ending) - cut].encode())
         commas = text[: -len(ending) - cut].rpartition("\n")[2].count(",")
