@@ -151,7 +151,7 @@ function moneyValue(v, currency) {
   const top = Math.max(v.today ?? 0, -low, 1);
   return value({
     label: "Money today",
-    limit: none(v.capture_pct) ? "" : `battery: ${Math.round(v.capture_pct)} % of perfect`,
+    limit: none(v.capture_pct) ? "" : `battery: ${number(v.capture_pct, 0)} % of perfect`,
     big: money(v.today, currency, { plus: true }),
     bar: gauge({ from: 1.1 * Math.min(low, -top * 0.3), to: top * 1.1, value: v.today, start: 0, limit: v.no_action, zero: true }),
     next: none(v.against) ? "nothing settled yet" : `${money(v.against, currency, { plus: true })} against no action`,

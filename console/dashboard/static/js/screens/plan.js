@@ -78,7 +78,7 @@ function rows(ctx) {
     { name: "Slot", cell: (r) => near(r.start, body.decided) },
     { name: "Net load 5–95 %", class: "n wide", cell: (r) => band(r.net_mw, r.net_band, digits) },
     { name: "Import", class: "n wide", cell: (r) => power(r.import_mw, digits) },
-    { name: "Price 5–95 %", class: "n", cell: (r) => [h("b", { class: "plain" }, number(r.price, 0)), r.price_band ? h("span", { class: "quiet wide" }, " ", priceBand(...r.price_band)) : null] },
+    { name: ["Price", h("span", { class: "wide" }, " 5–95 %")], class: "n", cell: (r) => [h("b", { class: "plain" }, number(r.price, 0)), r.price_band ? h("span", { class: "quiet wide" }, " ", priceBand(...r.price_band)) : null] },
     { name: "Worth", class: "n wide", cell: (r) => number(r.worth, 0) },
     battery.length && { name: `Battery ${powerUnit()}`, class: "barred", cell: (r) => barCell(sum(r, battery), low ?? -1, high) },
     battery.length && { name: h("span", { class: "sr" }, `Battery, ${powerUnit()}`), class: "n", cell: (r) => h("b", {}, signedPower(sum(r, battery), digits)) },
@@ -297,7 +297,8 @@ function worthSpec(base, { plan, price }, frame) {
     series.push({ kind: "line", color: fanTone(price), width: 1.5, data: mids("q50") });
     bands = [[1, 2, "fan90"], [3, 4, "fan50"]];
     const n = Math.min(price.t.filter((t) => t < base.window[1]).length - 1, price.t.length - 1);
-    names.push({ text: "95 %", y: price.q95[n], color: "ink-3" }, { text: "5 %", y: price.q05[n], color: "ink-3" }, { text: `price ${fanName(price)}`, y: price.q50[n], color: fanTone(price), bold: true });
+    if (price.q05[n] !== price.q95[n]) names.push({ text: "95 %", y: price.q95[n], color: "ink-3" }, { text: "5 %", y: price.q05[n], color: "ink-3" });
+    names.push({ text: `price ${fanName(price)}`, y: price.q50[n], color: fanTone(price), bold: true });
   }
   series.push({ kind: "step", color: "ink", data: grid.steps(plan.t, plan.worth) });
   names.push({ text: "power worth", y: plan.worth.at(-1) ?? 0, color: "ink", bold: true });
