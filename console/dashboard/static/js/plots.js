@@ -182,7 +182,7 @@ export function powerSpec(base, view, { soft = true } = {}) {
       if (base.narrow) {
         const n = Math.floor(ahead.length * (kind === "battery" ? 0.16 : 0.5));
         names.push({ text: kindName(kind), x: plan.t[n], y: ahead[n], dy: kind === "battery" ? -9 : 11, color: kind });
-      } else if (end < base.window[1]) names.push({ text: kindName(kind), x: end, dx: 6, dy: kind === "battery" ? 9 : 0, y: kind === "battery" ? Math.min(level, 0) : level, align: "left", color: kind });
+      } else if (end < base.window[1]) names.push({ text: kindName(kind), x: end, dx: 6, dy: kind === "battery" ? 9 : -8, y: kind === "battery" ? Math.min(level, 0) : level, align: "left", color: kind });
       else names.push({ text: kindName(kind), y: level, color: kind, bold: true });
     } else if (none && next && next[kind] !== undefined) {
       series.push({ kind: "step", color: kind, dash: STEPPED, data: grid.steps([now], [next[kind]], now + base.step) });
