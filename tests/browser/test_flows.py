@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -225,3 +233,30 @@ def test_the_range_of_a_small_line(
     asked = "async ([values, ends]) => (await import('/static/js/parts.js')).robustRange(values, ends)"
     assert page.evaluate(asked, [values, ends]) == expected
     page.context.close()
+
+
+def test_every_screen_of_an_empty_plant_tells_how_to_start_one(chrome: Browser, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = os.environ | {"VPP_DATA_DIR": str(tmp_path), "VPP_PAGE__PORT": str(port)}
+    server = subprocess.Popen([sys.executable, "-m", "console.dashboard"], env=env, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{address}/healthz", timeout=2).status_code == 200:
+                    break
+            time.sleep(0.1)
+        page = chrome.new_context().new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        for screen in SCREENS:
+            page.goto(f"{address}/?screen={screen}")
+            expect(page.locator("#content")).to_contain_text("Start a plant: vpp up", timeout=20_000)
+        assert complaints == []
+        page.context.close()
+    finally:
+        server.terminate()
+        server.wait(30)

@@ -4,6 +4,7 @@ import { get } from "/static/js/client.js";
 import { patch } from "/static/js/dom.js";
 import { countdown, none, setKindNames, setPowerScale } from "/static/js/format.js";
 import { banners, rail, tabs, top, verdictOf } from "/static/js/frame.js";
+import { nothingYet } from "/static/js/parts.js";
 import { SHEETS, openSheet } from "/static/js/sheets.js";
 import { Stream } from "/static/js/stream.js";
 import * as agent from "/static/js/screens/agent.js";
@@ -141,8 +142,10 @@ function drawNow() {
   document.body.toggleAttribute("data-lost", stream.lost);
   document.body.dataset.screen = place.screen;
   if (stream.view.frame) {
-    patch($("content"), screen.render(ctx));
-    screen.after?.(ctx);
+    // Before the first record of a run there is no zone to show.
+    const empty = !ctx.frame.zone && !ctx.error && place.screen !== "now";
+    patch($("content"), empty ? nothingYet(screen.name) : screen.render(ctx));
+    if (!empty) screen.after?.(ctx);
     sweep();
     document.body.dataset.ready = place.screen;
   }

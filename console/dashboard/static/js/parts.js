@@ -11,6 +11,11 @@ export const head = (title, sub, right) =>
 export const title = (name, sub, ...right) =>
   h("div", { class: "title", "data-key": "title" }, h("h1", {}, name), sub ? h("p", {}, sub) : null, right.length ? h("div", { class: "right" }, right) : null);
 
+export const nothingYet = (name) => [
+  title(name),
+  panel({ class: "empty", "data-key": "none" }, h("h2", {}, "Nothing has run here yet"), h("p", {}, "Start a plant: vpp up")),
+];
+
 export function table({ label, columns, rows, selected = null, onSelect = null, caption = null, key = null, foot = null }) {
   const cell = (column, row, at) =>
     h(at === 0 ? "th" : "td", { class: column.class || null, scope: at === 0 ? "row" : null }, column.cell(row));
