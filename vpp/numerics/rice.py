@@ -33,23 +33,31 @@ def write(numbers: Ints, out: Bytes, at: int) -> int:
         out: Zeros, with room for them.
         at: First byte.
     """
-    bit = 8 * at
+    held, bits = 0, 0
+    folded_block, lengths = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
     for start in range(0, numbers.shape[0], _BLOCK):
-        block = numbers[start : start + _BLOCK]
-        folded = (block << 1) ^ (block >> 63)
-        k = _parameter(folded)
-        bit = _put(k, _PARAMETER_BITS, bit, out)
+        folded = folded_block[: min(_BLOCK, numbers.shape[0] - start)]
+        for i in range(folded.shape[0]):
+            n = numbers[start + i]
+            folded[i] = (n << 1) ^ (n >> 63)
+        k = _parameter(folded, lengths)
+        held, bits, at = _put(k, _PARAMETER_BITS, held, bits, out, at)
         for n in folded:
             ones = n >> k
             if ones < _MOST_ONES:
-                bit = _put((1 << ones) - 1, ones + 1, bit, out)
-                bit = _put(n, k, bit, out)
+                code = ((n & ((1 << k) - 1)) << (ones + 1)) | ((1 << ones) - 1)
+                held, bits, at = _put(code, ones + 1 + k, held, bits, out, at)
             else:
                 length = _length(n)
-                bit = _put((1 << _MOST_ONES) - 1, _MOST_ONES, bit, out)
-                bit = _put(length, _LENGTH_BITS, bit, out)
-                bit = _put(n, length, bit, out)
-    return (bit + 7) // 8
+                code = (length << _MOST_ONES) | ((1 << _MOST_ONES) - 1)
+                held, bits, at = _put(code, _MOST_ONES + _LENGTH_BITS, held, bits, out, at)
+                low = length // 2
+                held, bits, at = _put(n & ((1 << low) - 1), low, held, bits, out, at)
+                held, bits, at = _put(n >> low, length - low, held, bits, out, at)
+    if bits > 0:
+        out[at] = held
+        at += 1
+    return at
 
 
 @kernel
@@ -84,14 +92,19 @@ def read(data: Bytes, at: int, numbers: Ints) -> int:
 
 
 @kernel
-def _parameter(folded: Ints) -> int:
-    """Return the parameter with which the numbers take the fewest bits."""
-    lengths = np.array([_length(n) for n in folded])
+def _parameter(folded: Ints, lengths: Ints) -> int:
+    """Return the parameter with which the numbers of a block take the fewest bits; ``lengths`` is overwritten."""
+    count, longest = folded.shape[0], 0
+    for i in range(count):
+        lengths[i] = _length(folded[i])
+        longest = max(longest, lengths[i])
     best, fewest = 0, -1
     # From the length of the longest number on, each further step of the parameter adds a bit to every number.
-    for k in range(min(1 << _PARAMETER_BITS, lengths.max() + 1)):
+    for k in range(min(1 << _PARAMETER_BITS, longest + 1)):
+        if fewest >= 0 and count * (1 + k) >= fewest:
+            break  # a number takes 1 + k bits at least
         bits = 0
-        for i in range(folded.shape[0]):
+        for i in range(count):
             ones = folded[i] >> k
             bits += ones + 1 + k if ones < _MOST_ONES else _MOST_ONES + _LENGTH_BITS + lengths[i]
         if fewest < 0 or bits < fewest:
@@ -110,14 +123,25 @@ def _length(n: int) -> int:
 
 
 @kernel
-def _put(value: int, bits: int, bit: int, out: Bytes) -> int:
-    left, end = value & ((1 << bits) - 1), bit + bits
-    while bit < end:
-        place = bit & 7
-        out[bit >> 3] |= (left << place) & 0xFF
-        left >>= 8 - place
-        bit += 8 - place
-    return end
+def _put(code: int, length: int, held: int, bits: int, out: Bytes, at: int) -> tuple[int, int, int]:
+    """Add a code to the bits that wait for a whole byte, write whole bytes; return what waits, its bits and the place.
+
+    Args:
+        code: The code, lowest bit first, no bits above ``length``.
+        length: Its bits, at most 55.
+        held: Bits that wait.
+        bits: Their number, below 8.
+        out: The buffer.
+        at: Next byte of it.
+    """
+    held |= code << bits
+    bits += length
+    while bits >= 8:
+        out[at] = held & 0xFF
+        at += 1
+        held >>= 8
+        bits -= 8
+    return held, bits, at
 
 
 @kernel

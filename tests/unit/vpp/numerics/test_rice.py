@@ -24,6 +24,29 @@ def test_every_number_reads_back_from_any_byte(values: list[int], at: int) -> No
     assert np.array_equal(again, given_numbers)
 
 
+def code_of(number: int, k: int) -> str:
+    """Return the bits of one number, as the module defines them, the first one leftmost."""
+    if number >> k < 12:
+        return "1" * (number >> k) + "0" + f"{number:0{k}b}"[::-1][:k]
+    length = number.bit_length()
+    return "1" * 12 + f"{length:06b}"[::-1] + f"{number:b}"[::-1]
+
+
+@settings(deadline=None)
+@given(st.lists(numbers | st.integers(-(2**20), 2**20), max_size=70), st.integers(0, 3))
+def test_bytes_are_those_of_the_shortest_code_of_each_block(values: list[int], at: int) -> None:
+    folded = [2 * n if n >= 0 else -2 * n - 1 for n in values]
+    bits = "0" * (8 * at)
+    for start in range(0, len(folded), 16):
+        block = folded[start : start + 16]
+        codes = ["".join(code_of(n, k) for n in block) for k in range(32)]
+        k = min(range(32), key=lambda each: len(codes[each]))
+        bits += f"{k:05b}"[::-1] + codes[k]
+    bits += "0" * (-len(bits) % 8)
+    expected = bytes(int(bits[i : i + 8][::-1], 2) for i in range(0, len(bits), 8))
+    assert written(np.array(values, dtype=np.int64), at).tobytes() == expected
+
+
 @settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=40), st.integers(1, 20))
 def test_data_that_end_early_are_no_numbers(values: list[int], missing: int) -> None:
