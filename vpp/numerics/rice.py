@@ -20,17 +20,17 @@ _LARGEST_BYTES = 11
 
 
 def room(count: int) -> Bytes:
-    """Return an empty buffer that ``count`` numbers fit in."""
-    return np.zeros(_LARGEST_BYTES * count + 1, dtype=np.uint8)
+    """Return a buffer that ``count`` numbers fit in."""
+    return np.empty(_LARGEST_BYTES * count + 1, dtype=np.uint8)
 
 
 @kernel
 def write(numbers: Ints, out: Bytes, at: int) -> int:
-    """Write whole numbers of less than 62 bits into an empty buffer from byte ``at`` on; return the byte after them.
+    """Write whole numbers of less than 62 bits into a buffer from byte ``at`` on; return the byte after them.
 
     Args:
         numbers: Shape (n,).
-        out: Zeros, with room for them.
+        out: With room for them; what it holds is overwritten.
         at: First byte.
     """
     held, bits = 0, 0

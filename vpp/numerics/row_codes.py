@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vpp.numerics.arrays import Floats32, Ints
+from vpp.numerics import rice
+from vpp.numerics.arrays import Bytes, Floats32, Ints
 from vpp.numerics.compiled import kernel
 
 
@@ -40,3 +41,25 @@ def neighbour_steps(rows: Ints) -> Ints:
             steps[r * width + c] = rows[r, c] - before
             before = rows[r, c]
     return steps
+
+
+@kernel
+def write_floats(values: Floats32, width: int, dropped: int, out: Bytes, at: int) -> int:
+    """Write the steps between neighbours of floats from byte ``at`` on; return the byte after them.
+
+    Args:
+        values: Rows one after the other, shape (R * C,).
+        width: C.
+        dropped: As for ``ordered_codes``.
+        out: With room for them.
+        at: First byte.
+    """
+    codes = ordered_codes(values, dropped)
+    rows = codes.reshape((codes.shape[0] // width, width))
+    return rice.write(neighbour_steps(rows), out, at)
+
+
+@kernel
+def write_whole(rows: Ints, out: Bytes, at: int) -> int:
+    """Write the steps between neighbours of whole numbers, shape (R, C), from byte ``at`` on; return the byte after."""
+    return rice.write(neighbour_steps(rows), out, at)

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vpp.numerics import rice
-from vpp.numerics.arrays import Ints
-from vpp.numerics.row_codes import neighbour_steps, ordered_codes
+from vpp.numerics.arrays import Bytes, Ints
+from vpp.numerics.row_codes import write_floats, write_whole
 from vpp.numerics.significant_bits import FLOAT32_BITS
 
 VERSION = 2
@@ -147,13 +147,15 @@ class ArrayCodec:
         each = bits if isinstance(bits, Sequence) else [bits] * len(like)
         self._parts = [_PackedArray(array, own) for array, own in zip(like, each, strict=True)]
         self._shape = " ".join([shape, *(part.name for part in self._parts)])
+        self._header = _header(self._shape)
+        self._count = sum(part.count for part in self._parts)
 
     def pack(self, *arrays: npt.NDArray[Any]) -> bytes:
         """Return the arrays, of the types and shapes that the codec was made for, as bytes."""
-        out, at = rice.room(sum(part.count for part in self._parts)), 0
+        out, at = rice.room(self._count), 0
         for part, array in zip(self._parts, arrays, strict=True):
-            at = rice.write(part.steps(array), out, at)
-        return _header(self._shape) + out[:at].tobytes()
+            at = part.write(array, out, at)
+        return self._header + out[:at].tobytes()
 
     def unpack(self, raw: bytes | None, *arrays: npt.NDArray[Any]) -> bool:
         """Fill ``arrays`` from ``raw``; False, and nothing changes, where it holds none of this version and shape."""
@@ -185,12 +187,13 @@ class _PackedArray:
         self.count = like.size
         self.name = f"{like.dtype.str}{like.shape}" + (f"/{bits}" if self._is_float else "")
 
-    def steps(self, array: npt.NDArray[Any]) -> Ints:
+    def write(self, array: npt.NDArray[Any], out: Bytes, at: int) -> int:
+        """Write the array into ``out`` from byte ``at`` on; return the byte after it."""
         if self._is_float:
-            codes = ordered_codes(array.astype(np.float32, order="C").reshape(-1), self._dropped)
-        else:
-            codes = array.astype(np.int64, order="C")
-        return neighbour_steps(codes.reshape(-1, self._row))
+            values = array.astype(np.float32, order="C").reshape(-1)
+            return write_floats(values, self._row, self._dropped, out, at)
+        whole = array.astype(np.int64, order="C").reshape(-1, self._row)
+        return write_whole(whole, out, at)
 
     def unpack(self, steps: Ints) -> npt.NDArray[Any]:
         rows = steps.reshape(-1, self._row)
