@@ -31,6 +31,9 @@ _DEFLATED_FROM_BYTES = 100
 _LEVEL = 6
 _MAX_BYTES = 1_000_000
 """A longer value is not deflated: no flood of equal records hides a state that a broker would refuse."""
+_LEAST_WINDOW_BITS, _LOOK_AHEAD_BYTES = 10, 262
+"""deflate reaches back as far as its window is long, less the second of these."""
+
 _RAW, _DEFLATED = b"\0", b"\1"
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -109,10 +112,21 @@ def unpack(raw: bytes | None, kind: type[T], shape: str, *, as_text: bool = Fals
 
 def _squeeze(body: bytes) -> bytes:
     if _DEFLATED_FROM_BYTES <= len(body) <= _MAX_BYTES:
-        deflated = zlib.compress(body, _LEVEL, -zlib.MAX_WBITS)
+        deflated = zlib.compress(body, _LEVEL, -_window_bits(len(body)))
         if len(deflated) < len(body):
             return _DEFLATED + deflated
     return _RAW + body
+
+
+def _window_bits(size: int) -> int:
+    """Return the bits of the smallest window in which deflate finds all that it finds in the largest.
+
+    To clear the largest window takes longer than to deflate a short value in it.
+
+    Args:
+        size: Length of the value in bytes.
+    """
+    return min(max((size + _LOOK_AHEAD_BYTES).bit_length(), _LEAST_WINDOW_BITS), zlib.MAX_WBITS)
 
 
 def _expand(raw: bytes | None, shape: str) -> bytes | None:

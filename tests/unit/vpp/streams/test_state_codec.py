@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 
 import msgspec
 import numpy as np
@@ -55,6 +56,18 @@ def test_a_value_longer_than_a_record_may_be_is_not_deflated() -> None:
 def test_a_value_of_version_1_is_read(as_text: bool) -> None:
     old = b"\x01" + pack(None, "plant-1")[1:9] + msgspec.msgpack.encode({"a": 1.5})
     assert unpack(old, dict[str, float], "plant-1", as_text=as_text) == {"a": 1.5}
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80), st.integers(0, 500), st.binary(max_size=1500))
+def test_a_value_is_as_short_as_in_the_largest_window(pattern: bytes, times: int, rest: bytes) -> None:
+    value = pattern + rest + pattern * times + rest
+    body = msgspec.msgpack.encode(value)
+    deflated = zlib.compress(body, 6, -zlib.MAX_WBITS)
+    is_deflated = len(body) >= 100 and len(deflated) < len(body)
+    packed = pack(value, "text-1")
+    assert packed[9:] == (b"\1" + deflated if is_deflated else b"\0" + body)
+    assert unpack(packed, bytes, "text-1") == value
 
 
 def test_broken_deflated_bytes_are_no_value() -> None:
