@@ -65,16 +65,16 @@ class CurtailableType(AssetType[CurtailableRenewable]):
 
     def held_mw(self, horizon: Horizon, row: int, given_mw: Floats) -> Floats:
         """Return the given cut within its output."""
-        output = np.maximum(np.nan_to_num(horizon.potential_mw[row, : len(given_mw)]), 0.0)
+        output = np.fmax(horizon.potential_mw[row, : len(given_mw)], 0.0)
         return np.clip(given_mw, -output, 0.0)
 
     def curtailable_mw(self, horizon: Horizon, row: int, above_cap_mw: Floats) -> Floats:
         """Return its output; where it is unknown, nothing can be planned to be cut."""
-        return np.asarray(np.maximum(np.nan_to_num(horizon.potential_mw[row]), 0.0))
+        return np.asarray(np.fmax(horizon.potential_mw[row], 0.0))
 
     def rests(self, horizon: Horizon, row: int) -> bool:
         """Return whether it has no output that could be cut."""
-        return not np.nan_to_num(horizon.potential_mw[row]).any()
+        return not (np.abs(horizon.potential_mw[row]) > 0.0).any()
 
     def plan_costs(self, horizon: Horizon, row: int, power_mw: Floats, running: Bools, soc: Floats) -> dict[str, float]:
         """Return what is paid for cut energy."""

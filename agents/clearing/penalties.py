@@ -81,8 +81,9 @@ class Hinges:
         """
         points = np.concatenate([self.down_mw, self.up_mw], axis=1)
         order = np.argsort(points, axis=1, kind="stable")
-        points = np.take_along_axis(points, order, axis=1)
-        steps = np.take_along_axis(np.concatenate([self.below, self.above], axis=1), order, axis=1)
+        rows = np.arange(len(order))[:, None]
+        points = points[rows, order]
+        steps = np.concatenate([self.below, self.above], axis=1)[rows, order]
         lowest = -self.below.sum(axis=1, keepdims=True)
         slopes = np.concatenate([lowest, lowest + np.cumsum(steps, axis=1)], axis=1)
         at = min(self.down_mw.shape[1], points.shape[1] - 1)
