@@ -55,6 +55,11 @@ class Resumption(msgspec.Struct):
     decision: str
     lives: OrderLives
 
+    def charges(self) -> dict[str, float]:
+        """Return the state of charge (0-1) after the last settled slot, by asset with a store."""
+        assets = read_decision(self.decision).state.assets
+        return {asset_id: snapshot.soc for asset_id, snapshot in assets.items() if snapshot.soc is not None}
+
 
 def resumed_state(zone: Zone, resumption: Resumption, chooser: Chooser, key: bytes | None) -> PlantState:
     """Return the plant after its last decision: fleet, setpoints in force, orders, and the slot that was settled.

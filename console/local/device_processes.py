@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from agents.assets.registry import store_of, type_of
 from agents.devices.inventory import Inventory, load_inventory
 from console.local.broker import free_port
+from topologies.runtime.resumption import read_resumptions
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
 from vpp.fleet.schema import Fleet, load_fleet
@@ -108,13 +109,15 @@ def check_places(inventory: Inventory, fleet: Fleet, say: Callable[[str], None])
 def simulated_list(settings: Settings) -> Settings:
     """Write a list with a device per store and renewable of the fleet; return the settings that name it.
 
-    Stores take turns: SunSpec, MQTT, plain registers, HTTP; renewables are SunSpec inverters. Ports are free ones.
+    Stores take turns: SunSpec, MQTT, plain registers, HTTP; renewables are SunSpec inverters. Ports are free ones. In a
+    run that continues a store starts with the charge that the plant continues with.
 
     Raises:
         ConfigError: The fleet has no such asset.
     """
     devices: dict[str, dict[str, Any]] = {}
     zones = () if settings.fleet is None else load_fleet(settings.fleet).zones
+    charges = {zone: resumption.charges() for zone, resumption in read_resumptions(settings).items()}
     turns: tuple[Callable[[], dict[str, Any]], ...] = (
         partial(_by_modbus, "sunspec_battery"),
         _by_mqtt,
@@ -127,7 +130,9 @@ def simulated_list(settings: Settings) -> Settings:
         entry: dict[str, Any] = {"zone": zone.zone, "asset_id": asset.asset_id}
         if store is not None:
             entry["nameplate_mw"] = max(store.charge_mw, store.discharge_mw)
-            entry |= {"energy_mwh": store.energy_mwh, "soc_start": asset_type.at_rest(asset).soc}
+            soc = charges.get(zone.zone, {}).get(asset.asset_id)
+            started = asset if soc is None else asset_type.resumed(asset, soc)
+            entry |= {"energy_mwh": store.energy_mwh, "soc_start": asset_type.at_rest(started).soc}
             devices[asset.asset_id] = {**entry, **_QUICK, **next(reached)()}
         elif asset_type.curtail_cost_per_mwh(asset) is not None and asset_type.shedding(asset) is None:
             entry["nameplate_mw"] = zone.share.served_mw

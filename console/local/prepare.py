@@ -107,9 +107,11 @@ def prepare(
     plants: dict[str, Resumption] = {}
     if continuation.last is not None:
         say(f"run {run_label(settings.run)} continues after {iso(continuation.last)}; --fresh starts again")
-        zones = {name: _resumed(zone, settings, continuation.last) for name, zone in feed.zones.items()}
         if not continuation.skips:
             plants = _plants(settings, zones, continuation.last, say)
+        # A plant that continues has its charge from its record: written into the zone it would change the zone's hash.
+        resumed = {name: _resumed(zones[name], settings, continuation.last) for name in zones.keys() - plants.keys()}
+        zones = {name: resumed.get(name, zone) for name, zone in zones.items()}
     write_resumptions(settings, plants)
     start_path = start_fleet_path(settings)
     reloaded = zones if continuation.last is None and not is_lasting(settings) else _reloaded(zones, settings, say)

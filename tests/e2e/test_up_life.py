@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.plant_fixtures import Place, wait_for_slots
+from vpp.messages import read_decision
 from vpp.store import open_store
-from vpp.store.tables import FORECASTS, SETPOINTS
+from vpp.store.tables import DECISIONS, FORECASTS, SETPOINTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -103,6 +104,10 @@ def test_a_run_started_again_continues_at_its_next_slot_with_the_setpoints_in_fo
     assert rows[: len(before)] == before
     start = rows[len(before)]
     assert start["planned_mw"] == planned[start["slot"], start["asset_id"]]
+    with open_store(place.settings, read_only=True) as store:
+        decisions = [read_decision(row["body"]) for row in store.read(DECISIONS).dicts()]
+    assert len(decisions) == len(rows)
+    assert len({decision.versions["zone"] for decision in decisions}) == 1
     again = place.vpp("up", *span, "--to", "2025-06-02T15:00")
     assert again.returncode == 0, again.stderr[-2000:]
     assert "nothing after 2025-06-02T14:30:00Z" in again.stderr

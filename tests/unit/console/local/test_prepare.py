@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.plant.order_lives import OrderLives
+from agents.plant.recompute import Resumption
 from console.local.device_processes import check_list
 from console.local.prepare import prepare
 from console.local.run_history import Continuation
@@ -18,6 +20,7 @@ from vpp.fleet.in_force import configured_zones, fleet_path, keep_superseded, zo
 from vpp.fleet.lookup import write_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
+from vpp.store.tables import ASSETS
 
 ZONE = "SIM_NORTH"
 
@@ -79,3 +82,29 @@ def test_what_reload_changed_stays_over_restarts_until_the_configuration_changes
     own = tmp_path / "own.yaml"
     write_fleet(own, [zone.model_copy(update={"hedge": 0.3, "channels": None})])
     assert restart(settings.model_copy(update={"fleet": own})) == (0.3, 0.3)
+
+
+@pytest.mark.parametrize(("recorded", "skips"), [(True, False), (True, True), (False, False)])
+def test_a_plant_that_continues_from_its_record_keeps_the_configuration_of_its_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: bool, skips: bool
+) -> None:
+    options = SourceOptions(kind="simulate", zones=(ZONE,))
+    settings, last = Settings(data_dir=tmp_path), SIMULATION_START + timedelta(hours=1)
+    with open_store(settings):
+        pass
+    first = configured_zones(prepare(options, settings, train=False, say=lambda _: None).settings)(ZONE)
+    assert first is not None
+    (battery,) = first.batteries
+    charge = {"zone": ZONE, "slot": last, "asset_id": battery.asset_id, "soc": 0.83}
+    row = tuple(charge.get(column.name) for column in ASSETS.columns)
+    with open_store(settings) as store:
+        store.write(ASSETS, [row])
+    plants = {ZONE: Resumption("", OrderLives())} if recorded else {}
+    continuation = Continuation(replace(options, start=last + timedelta(minutes=30)), last, skips=skips)
+    monkeypatch.setattr("console.local.prepare.continue_run", lambda *_: continuation)
+    monkeypatch.setattr("console.local.prepare.stored_resumptions", lambda *_: plants)
+    again = configured_zones(prepare(options, settings, train=False, say=lambda _: None).settings)(ZONE)
+    assert again is not None
+    goes_on = recorded and not skips
+    assert again.batteries[0].soc_start == (battery.soc_start if goes_on else 0.83)
+    assert (again.config_hash == first.config_hash) == goes_on

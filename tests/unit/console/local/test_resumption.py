@@ -6,15 +6,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from agents.plant.recompute import Resumption
 from agents.plant.reducer import PlantReducer
+from console.local.device_processes import simulated_list
 from console.local.resumption import stored_resumptions
 from tests.worlds.builders import ZONE, order_of, slot_at
 from tests.worlds.plant_loop import PLANT, Loop
 from topologies.runtime.resumption import read_resumptions, write_resumptions
 from vpp.fleet.in_force import resumption_path, start_fleet_path
+from vpp.fleet.lookup import write_fleet
 from vpp.messages import Order
 from vpp.settings import Settings
 from vpp.store.tables import ASSETS, DECISIONS, LEDGER, ORDER_STATES, SETPOINTS, TRADES
@@ -108,3 +111,20 @@ def test_only_the_workers_of_vpp_up_read_what_it_wrote(tmp_path: Path) -> None:
     write_resumptions(settings, {})
     assert not resumption_path(settings).exists()
     assert read_resumptions(worker) == {}
+
+
+@pytest.mark.parametrize("continues", [True, False])
+def test_simulated_devices_start_with_the_charge_that_the_plant_continues_with(tmp_path: Path, continues: bool) -> None:
+    plant = Stopping(tmp_path / "plant")
+    plant.run()
+    settings = Settings(data_dir=tmp_path)
+    settings = settings.model_copy(update={"fleet": start_fleet_path(settings)})
+    start_fleet_path(settings).parent.mkdir(parents=True)
+    write_fleet(start_fleet_path(settings), [PLANT])
+    write_resumptions(settings, stored_resumptions(plant.store, [ZONE], slot_at(END - 1), None) if continues else {})
+    listed = simulated_list(settings).devices
+    assert listed is not None
+    started = yaml.safe_load(listed.read_text(encoding="utf-8"))["devices"]["bat"]["soc_start"]
+    (row,) = plant.store.latest(ASSETS, ZONE, filters={"asset_id": "bat"}).dicts()
+    assert row["soc"] != PLANT.batteries[0].soc_start
+    assert started == (row["soc"] if continues else PLANT.batteries[0].soc_start)
