@@ -206,6 +206,8 @@ def keep_under_another_name(settings: Settings) -> str | None:
 def delete_run(settings: Settings, principal: str, now: datetime) -> int:
     """Delete the rows of the settings' run, but none of its audit, and audit that; return how many.
 
+    The files of the run (fleets, settings, notes of its start) go too, where no broker keeps what they belong to.
+
     Raises:
         ConfigError: There is no such run.
         RefusedError: A plant is running.
@@ -226,9 +228,19 @@ def delete_run(settings: Settings, principal: str, now: datetime) -> int:
         )
         store.write(AUDIT, [row for _, row in rows_of(record, AUDIT.name, now)])
         record_path(settings).unlink(missing_ok=True)
+        if not is_lasting(settings):
+            _delete_files(fleet_path(settings).parent)
         if read_run_in_use(settings.data_dir) == settings.run:
             write_run_in_use(settings.data_dir, "")
     return removed
+
+
+def _delete_files(folder: Path) -> None:
+    for path in folder.glob("*"):
+        if path.is_file():
+            path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def list_runs(settings: Settings) -> list[dict[str, Any]]:

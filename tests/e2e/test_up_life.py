@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.plant_fixtures import Place, wait_for_slots
+from vpp.fleet.in_force import fleet_path
 from vpp.messages import read_decision
+from vpp.run_in_use import run_label
 from vpp.store import open_store
-from vpp.store.tables import DECISIONS, FORECASTS, SETPOINTS
+from vpp.store.tables import AUDIT, DECISIONS, FORECASTS, SETPOINTS, TABLES, TELEMETRY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -128,3 +130,25 @@ def test_a_file_of_an_unknown_zone_runs_on_a_default_fleet_and_says_so(place: Pl
     assert "default fleet" in done.stderr
     summary = json.loads(done.stdout)
     assert summary["slots"] == summary["forecasts"] == 48 * 3
+    _delete_run(place)
+
+
+def _delete_run(place: Place) -> None:
+    """Delete the run of a place that has ended: its rows go, its audit and the deletion stay."""
+    settings = place.settings
+    with open_store(settings, read_only=True) as store:
+        rows = {table.name: store.count(table) for table in TABLES if table is not AUDIT}
+        audited = store.count(AUDIT)
+    assert min(rows[table.name] for table in (TELEMETRY, FORECASTS, SETPOINTS, DECISIONS)) > 0
+    unknown = place.vpp("runs", "delete", "nothing")
+    assert unknown.returncode == 2, unknown.stderr
+    assert "there is no run nothing" in unknown.stderr
+    done = place.vpp("runs", "delete", run_label(settings.run))
+    assert done.returncode == 0, done.stderr
+    assert f"{sum(rows.values()):,} rows of run {run_label(settings.run)} deleted" in done.stderr
+    with open_store(settings, read_only=True) as store:
+        assert {table.name for table in TABLES if table is not AUDIT and store.count(table)} == set()
+        assert store.count(AUDIT) == audited + 1
+        assert store.read(AUDIT, filters={"action": "delete_run"}).dicts()[0]["verdict"] == "done"
+    if not settings.kafka.bootstrap_servers:
+        assert not fleet_path(settings).parent.exists()

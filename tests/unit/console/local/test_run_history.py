@@ -21,6 +21,7 @@ from console.local.run_history import (
 from topologies.sources.checkpoint import Checkpoint, checkpoint_path, write_checkpoint
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from vpp.errors import ConfigError, RefusedError
+from vpp.fleet.in_force import fleet_path
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.table import Row, Table
@@ -235,6 +236,23 @@ def test_a_deleted_run_leaves_its_audit_and_the_deletion_in_it(settings: Setting
     assert start(settings) == OPTIONS
     with pytest.raises(ConfigError, match="there is no run nothing"):
         delete_run(settings.model_copy(update={"run": "nothing"}), "local:me", NOW)
+
+
+@pytest.mark.parametrize("broker", ["", "127.0.0.1:1"])
+def test_the_files_of_a_deleted_run_go_with_it_unless_a_broker_keeps_its_topics(
+    settings: Settings, broker: str
+) -> None:
+    start(settings)
+    settle(settings, 1)
+    other = settings.model_copy(update={"run": "other"})
+    files = [fleet_path(one).with_name(name) for one in (settings, other) for name in ("fleet.yaml", "settings.json")]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker})
+    delete_run(settings.model_copy(update={"kafka": kafka}), "local:me", NOW)
+    assert [path.exists() for path in files] == [bool(broker)] * 2 + [True] * 2
+    assert fleet_path(settings).parent.exists() == bool(broker)
 
 
 def test_a_running_plant_keeps_its_rows(settings: Settings) -> None:
