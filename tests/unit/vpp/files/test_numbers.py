@@ -85,7 +85,7 @@ def test_a_hint_was_tried_on_the_whole_column():
     hint = number_hint(column, NumberStyle(","))
     assert 'decimal: ".",' in hint
     assert 'decimal: "," with thousands: "."' in hint
-    assert number_hint(pd.Series(["1", "err"]), NumberStyle()).endswith('missing: ["err"]')
+    assert number_hint(pd.Series(["1", "err"]), NumberStyle()).endswith("missing: ['err']")
     assert "unit: kW" in number_hint(pd.Series(["1", "12 kW"], name="Load"), NumberStyle(), "MW")
     assert "one unit" in number_hint(pd.Series(["1 MW", "12 kW"]), NumberStyle(), "MW")
     assert "minus sign in front" in number_hint(pd.Series(["1", "(12)"]), NumberStyle(), "MW")
