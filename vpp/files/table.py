@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,7 @@ class SourceTable:
             with open_text(self.path, self.mapping.encoding) as handle:
                 last = LastLine(handle)
                 reader = pd.read_csv(
-                    last,
+                    cast("TextIO", last),  # pandas reads and iterates, no more
                     sep=self.separator,
                     decimal=style.decimal,
                     header=None,

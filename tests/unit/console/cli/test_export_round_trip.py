@@ -20,7 +20,7 @@ CHANNELS = ["load_mw", "solar_mw", "wind_mw", "price_per_mwh"]
 def stored(folder: Path, days: int) -> pd.DataFrame:
     """Store the telemetry of two zones, with a gap and missing values, and return its channels."""
     frame = make_frame(days, step_min=60, published=False)[CHANNELS]
-    frame.index = frame.index.as_unit("ns")
+    frame.index = pd.DatetimeIndex(frame.index).as_unit("ns")
     frame.iloc[5, 0] = frame.iloc[9, 3] = np.nan
     frame.iloc[7, :] = np.nan
     frame.iloc[11, 3] = -0.1
@@ -29,8 +29,9 @@ def stored(folder: Path, days: int) -> pd.DataFrame:
             rows = []
             for at, row in zip(frame.index, frame.itertuples(index=False), strict=True):
                 values = [None if np.isnan(value) else value for value in row]
-                net_load = None if None in values[:3] else values[0] - values[1] - values[2]
-                rows.append((zone, at.to_pydatetime(), *values[:3], net_load, values[3], None, "{}", "{}", 0))
+                load, solar, wind, price = values
+                net_load = None if load is None or solar is None or wind is None else load - solar - wind
+                rows.append((zone, at.to_pydatetime(), load, solar, wind, net_load, price, None, "{}", "{}", 0))
             store.write("telemetry", rows)
     return frame
 
