@@ -51,7 +51,7 @@ def write_floats(values: Floats32, width: int, dropped: int, out: Bytes, at: int
         values: Rows one after the other, shape (R * C,).
         width: C.
         dropped: As for ``ordered_codes``.
-        out: With room for them.
+        out: Bytes with room for the steps, shape (B,).
         at: First byte.
     """
     codes = ordered_codes(values, dropped)
