@@ -121,7 +121,7 @@ def test_everything_is_reached_by_keyboard(chrome: Browser, served: Served) -> N
     for _ in range(3):
         page.keyboard.press("ArrowDown")
     expect(page.locator("tr[data-selected]")).to_have_attribute("data-row", "3")
-    expect(page.locator("[data-key=why]")).to_contain_text("planned", timeout=20_000)
+    expect(page.locator("[data-key=why]")).to_contain_text("planned", timeout=60_000)
     before = page.evaluate("document.documentElement.dataset.theme")
     page.keyboard.press("d")
     assert page.evaluate("document.documentElement.dataset.theme") != before
