@@ -26,7 +26,7 @@ from vpp.files.layout import near_misses, resolve
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import doubts, fitting_mapping, load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
-from vpp.files.step_detection import Spacing
+from vpp.files.step_detection import SkippedHour, Spacing
 from vpp.files.table import SourceTable, header_line, melt, open_table
 
 CHUNK_ROWS = 100_000
@@ -201,8 +201,10 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
     opened = open_file(path, mapping)
     layout, stated = opened.layout, opened.table.mapping
     spacing = Spacing(str(path), opened.place)
-    check = ChannelCheck()
+    check, skipped = ChannelCheck(), SkippedHour()
     for chunk in opened.chunks():
+        if layout.time.is_read_as_utc:
+            skipped.add(chunk["stamp"].to_numpy(), chunk["zone"].to_numpy())
         spacing.add(chunk["stamp"].to_numpy(), chunk["zone"].to_numpy())
         check.add(chunk, layout.targets)
     if not stated.model_fields_set & {"decimal", "thousands"} and not opened.table.is_typed:
@@ -234,7 +236,7 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         rows=sum(span.rows for span in spans.values()),
         spans=spans,
         mapping_name=layout.mapping_name,
-        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes(), *check.meter_notes()),
+        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes(), *check.meter_notes(), *skipped.notes),
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
         cumulative=tuple(check.cumulative()),

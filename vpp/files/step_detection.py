@@ -1,4 +1,4 @@
-"""Checks the order of a file's rows and finds the step of each zone, chunk by chunk."""
+"""Checks the order of a file's rows, finds the step of each zone and looks for the hour that clocks skip in spring."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from vpp.domain import Step
 from vpp.errors import DataError
@@ -270,3 +271,64 @@ def _span(seconds: float) -> str:
 
 def _text(stamp: Any) -> str:
     return f"{np.datetime_as_string(stamp, unit='s')}Z"
+
+
+CLOCKS = (
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Athens",
+    "America/New_York",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+)
+"""Time zones that stand for all with the same skipped hour."""
+
+_HOUR = pd.Timedelta(hours=1)
+_MINUTE = pd.Timedelta(minutes=1)
+
+
+class SkippedHour:
+    """Looks for the hour in the stamps of a file, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, pd.Timestamp] = {}
+        self._note: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell the user; empty if no such hour is missing."""
+        return () if self._note is None else (self._note,)
+
+    def add(self, stamps: Any, zones: Any) -> None:
+        """Take the next rows.
+
+        Args:
+            stamps: Times as the file has them, without an offset, rising in each zone.
+            zones: Zone of each row.
+        """
+        for zone, rows in pd.Series(pd.DatetimeIndex(stamps)).groupby(np.asarray(zones), sort=False):
+            name, times = str(zone), pd.DatetimeIndex(rows)
+            if name in self._last:
+                times = times.insert(0, self._last[name])
+            self._last[name] = times[-1]
+            if self._note is None:
+                self._look(name, times)
+
+    def _look(self, name: str, times: pd.DatetimeIndex) -> None:
+        before, after = times[:-1], times[1:]
+        gaps = (after - before > _HOUR) & (after - before <= 2 * _HOUR)
+        for end in after[gaps]:
+            clock = next((clock for clock in CLOCKS if _skips(clock, end)), None)
+            if clock is not None:
+                self._note = (
+                    f"{name}: the hour from {end - _HOUR:%Y-%m-%d %H:%M} is missing, as on clocks of {clock}; the "
+                    f"times are read as UTC. If they are local, state `time: {{zone: {clock}}}` in a mapping file"
+                )
+                return
+
+
+def _skips(clock: str, end: pd.Timestamp) -> bool:
+    """Return whether a clock skips the hour before ``end``."""
+    hour = pd.DatetimeIndex([end - _HOUR, end - _MINUTE, end])
+    local = hour.tz_localize(clock, ambiguous=np.ones(3, dtype=bool), nonexistent="NaT")
+    return list(local.isna()) == [True, True, False]

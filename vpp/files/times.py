@@ -73,6 +73,11 @@ class TimeReader:
         """Columns of the file that it reads."""
         return [name for name in (self.column, self.period, self.clock, self.clock_part) if name is not None]
 
+    @property
+    def is_read_as_utc(self) -> bool:
+        """Whether the stamps read so far have no offset and nothing says that they are UTC."""
+        return False in self._kinds and self.time.zone == "UTC" and "zone" not in self.time.model_fields_set
+
     def read(self, raw: pd.DataFrame, zones: Any, empty: Any, rows: Any) -> Instants:
         """Return the instants of a chunk.
 

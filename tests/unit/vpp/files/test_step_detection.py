@@ -1,12 +1,19 @@
 """Slot lengths: jitter, faster rows and a step that changes are averaged where the slot is stated, else refused."""
 
+import re
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from vpp.errors import DataError
 from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file, iter_chunks, read_frame
+from vpp.files.step_detection import CLOCKS, SkippedHour
 
 
 def file(folder, stamps, values=None, prices=None):
@@ -102,3 +109,47 @@ def test_prices_that_are_missing_now_and_then_are_no_other_step(tmp_path):
     stamps = late("15min", 96, [0])
     prices = ["" if i in (3, 7, 50) else 40 for i in range(96)]
     assert inspect_file(file(tmp_path, stamps, prices=prices)).spans["ZZ"].channels == ("load_mw", "price_per_mwh")
+
+
+CLOCK_ZONES = ["Europe/London", "Europe/Paris", "Europe/Helsinki", "America/Chicago", "Australia/Melbourne"]
+
+
+@pytest.mark.parametrize("clock", CLOCK_ZONES)
+@pytest.mark.parametrize("freq", ["5min", "30min", "1h"])
+def test_local_times_that_are_read_as_utc_are_reported(tmp_path, clock, freq):
+    hours = pd.date_range("2024-01-01", "2024-12-31", freq="1h", tz="UTC").tz_convert(clock)
+    offsets = [at.utcoffset() or timedelta(0) for at in hours]
+    at = next(hours[n] for n in range(1, len(hours)) if offsets[n] > offsets[n - 1])
+    local = pd.date_range(at - pd.Timedelta("2D"), at + pd.Timedelta("2D"), freq=freq, inclusive="left")
+    path = tmp_path / "a.csv"
+    rows = [f"{stamp:%Y-%m-%d %H:%M},ZZ,{n}" for n, stamp in enumerate(local)]
+    path.write_text("\n".join(["timestamp,zone,load_mw", *rows, ""]), encoding="utf-8")
+    (note,) = [note for note in inspect_file(path).warnings if "is missing, as on clocks of" in note]
+    named = re.search(r"zone: ([\w/]+)", note)
+    assert named is not None
+    # What the note says mends the file: no hour is missing then.
+    info = inspect_file(path, parse_mapping(f"time: {{zone: {named[1]}}}", "m"))
+    assert not [note for note in info.warnings if "is missing" in note]
+    assert (info.last - info.first) / timedelta(minutes=info.step_min) == len(local) - 1
+    assert not [
+        note for note in inspect_file(path, parse_mapping("time: {zone: UTC}", "m")).warnings if "clocks" in note
+    ]
+
+
+def is_skipped(clock, at):
+    local = at.to_pydatetime().replace(tzinfo=ZoneInfo(clock))
+    return local.astimezone(UTC).astimezone(ZoneInfo(clock)).replace(tzinfo=None) != at.to_pydatetime()
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 364 * 24), st.sampled_from([1, 2, 3]), st.integers(1, 50))
+@example(hour=90 * 24 + 1, missing=1, chunk=7)
+def test_another_missing_hour_is_not_taken_for_a_clock(hour, missing, chunk):
+    stamps = pd.date_range("2023-12-31", "2025-01-02", freq="1h")
+    cut = stamps.delete(range(hour + 24, hour + 24 + missing))
+    look = SkippedHour()
+    size = max(len(cut) // chunk, 1)
+    for begin in range(0, len(cut), size):
+        part = cut[begin : begin + size]
+        look.add(part.to_numpy(), np.full(len(part), "ZZ"))
+    assert bool(look.notes) == (missing == 1 and any(is_skipped(clock, stamps[hour + 24]) for clock in CLOCKS))
