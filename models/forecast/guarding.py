@@ -22,6 +22,7 @@ _TEXT = {
     Cause.ATTACK_REPLAYED: "values repeat the past",
     Cause.ATTACK_FROZEN: "the value does not change",
     Cause.REGIME_CHANGE: "neighbouring data confirm the change; forecasts follow it",
+    Cause.LATE_OR_MISSING: "values are late or missing",
 }
 
 
@@ -205,7 +206,8 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, rele
         channel=episode.suspect,
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
-        text=f"{episode.suspect}: {reason}; slots whose measured value was not used: {episode.slots}",
+        text=f"{episode.suspect}: {_TEXT[cause]}; ended: {reason}; slots whose measured value was not used: "
+        f"{episode.slots}",
         values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": significant(episode.moved_mwh)},
     )
 

@@ -51,7 +51,8 @@ def test_a_forged_step_is_named_while_the_plant_runs(place: Place) -> None:
         done = place.vpp("redteam", "--live", "step 20 %", "--json", timeout_s=600.0)
         assert done.returncode == 0, done.stderr
         alerts = json.loads(done.stdout)
-        assert any(row["channel"] == "load_mw" and "attack_forged" in row["text"] for row in alerts), done.stdout
+        assert any(row["channel"] == "load_mw" and row["code"] == "attack_forged" for row in alerts), done.stdout
+        assert all("they may be forged" in row["text"] for row in alerts if row["code"] == "attack_forged")
         assert all(row["ended_at"] is not None for row in alerts)
         listed = place.vpp("alerts")
         assert "attack_forged" in listed.stdout
