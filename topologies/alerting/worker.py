@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Event
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from topologies.alerting.contacts import ContactService, Sent, open_services
 from topologies.control.publisher import Post
+from topologies.runtime.process import stop_on_signals
 from topologies.runtime.status import StatusFile
 from vpp.alerting.act_book import act_of_row
 from vpp.alerting.notifier import AlertMessage, Notifier
@@ -230,9 +229,7 @@ def run_alerts(settings: Settings) -> None:
             "statistics.interval.ms": 1000,
         }
     )
-    stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = stop_on_signals()
     log.info("started topology=%s contacts=%s pid=%s", TOPOLOGY, ",".join(sorted(services)), os.getpid())
     try:
         worker.run(consumer, stopping.is_set, status.on_processed)

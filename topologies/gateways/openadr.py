@@ -7,12 +7,10 @@ poll that fails, or whose answer is cut off, changes nothing.
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import httpx
@@ -22,6 +20,7 @@ from agents.orders.openadr_book import BookState, follow
 from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publications, read_events
 from topologies.control.operator_orders import OPERATOR_PRIORITY, gateway_order
 from topologies.control.publisher import Post
+from topologies.runtime.process import stop_on_signals
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
@@ -217,9 +216,7 @@ def run_openadr(settings: Settings) -> None:
     """
     if not settings.openadr.zone:
         raise ConfigError("no zone takes the events", hint="set VPP_OPENADR__ZONE")
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     open_topics(settings, "gateway")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     client = VtnClient(settings.openadr)

@@ -64,11 +64,10 @@ def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> d
 
     The sources are ``command line``, ``environment``, ``secret files``, ``.env``, ``vpp.toml`` and ``default``.
     """
-    secret_files = SecretFiles(Settings, settings.secrets_dir, frozenset(keys()))
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("command line", overrides or {}),
         ("environment", EnvSettingsSource(Settings)()),
-        ("secret files", secret_files()),
+        ("secret files", SecretFiles(Settings, settings.secrets_dir)()),
         (".env", DotEnvSettingsSource(Settings)()),
         ("vpp.toml", TomlConfigSettingsSource(Settings)()),
     ]

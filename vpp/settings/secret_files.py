@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from vpp.errors import ConfigError, nearest_hint
+from vpp.settings.group import keys_of
 
 DELIMITER = "."
 
@@ -19,15 +20,14 @@ class SecretFiles(NestedSecretsSettingsSource):
     Args:
         settings_cls: The settings class.
         folder: The folder; None: no files.
-        known: Valid keys, nested ones with dots.
 
     Raises:
         ConfigError: The folder is missing, a file cannot be read, or a file is named as no setting.
     """
 
-    def __init__(self, settings_cls: type[BaseSettings], folder: Path | None, known: frozenset[str]) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], folder: Path | None) -> None:
         if folder is not None:
-            _check(folder, known)
+            _check(folder, frozenset(keys_of(settings_cls)))
         try:
             super().__init__(
                 settings_cls,  # type: ignore[arg-type]  # it takes the class too

@@ -18,7 +18,6 @@ from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings,
 from vpp.settings.devices import MqttSettings, OpenAdrSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings, McpSettings, PageSettings
 from vpp.settings.feeds import FeedSettings
-from vpp.settings.group import keys_of
 from vpp.settings.running import ForecastSettings, LiveSettings
 from vpp.settings.secret_files import SecretFiles, folder_of
 from vpp.settings.signing import SigningSettings
@@ -106,7 +105,7 @@ class Settings(BaseSettings):
         """
         toml_settings = TomlConfigSettingsSource(settings_cls)
         folder = folder_of(init_settings, env_settings, dotenv_settings, toml_settings)
-        secret_files = SecretFiles(settings_cls, folder, frozenset(keys_of(settings_cls)))
+        secret_files = SecretFiles(settings_cls, folder)
         return init_settings, env_settings, secret_files, dotenv_settings, toml_settings
 
     @property

@@ -1,6 +1,5 @@
 """What deploy/k8s promises: strict manifests, our topics and settings, no rights, no secrets, nothing that dangles."""
 
-import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from deploy.generators.kubernetes import APPROVAL_READERS
 from tests.contract.deploy.compose_file import DEPLOY, read_compose
 from tests.contract.deploy.kube_schemas import SCHEMAS
 from tests.contract.deploy.kustomize import Manifest
-from tests.contract.deploy.overlays import K8S, OVERLAYS, rendered
+from tests.contract.deploy.overlays import K8S, MISSPELLINGS, OVERLAYS, misspelt, rendered
 from tests.worlds.secret_volume import write_volume
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, Settings, env_name, keys, load_settings
@@ -156,27 +155,11 @@ def test_every_object_is_valid_to_the_last_field(objects: list[Manifest], versio
         check(manifest, version)
 
 
-@pytest.mark.parametrize(
-    ("kind", "path", "right", "wrong"),
-    [
-        pytest.param("StatefulSet", ("spec", "template", "spec"), "enableServiceLinks", "enableServicelinks", id="pod"),
-        pytest.param("StatefulSet", ("spec",), "podManagementPolicy", "podManagmentPolicy", id="stateful set"),
-        pytest.param("NetworkPolicy", ("spec",), "policyTypes", "policyType", id="network policy"),
-        pytest.param("PodDisruptionBudget", ("spec",), "maxUnavailable", "maxUnavailble", id="budget"),
-        pytest.param("ScaledObject", ("spec",), "minReplicaCount", "minReplicas", id="KEDA"),
-        pytest.param("ScaledObject", ("spec", "triggers", 0, "metadata"), "lagThreshold", "lagTreshold", id="trigger"),
-        pytest.param("ServiceMonitor", ("spec", "endpoints", 0), "interval", "intervall", id="monitor"),
-        pytest.param("PrometheusRule", ("spec", "groups", 0, "rules", 0), "expr", "expression", id="rule"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "path", "right", "wrong"), MISSPELLINGS)
 def test_a_misspelt_field_is_refused(
     overlays: dict[str, list[Manifest]], kind: str, path: tuple[Any, ...], right: str, wrong: str
 ) -> None:
-    manifest = copy.deepcopy(next(one for one in overlays["production"] if one["kind"] == kind))
-    place: Any = manifest
-    for key in path:
-        place = place[key]
-    place[wrong] = place.pop(right)
+    manifest = misspelt(overlays["production"], kind, path, right, wrong)
     with pytest.raises(jsonschema.ValidationError):
         check(manifest, VERSIONS[-1])
 
