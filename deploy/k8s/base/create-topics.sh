@@ -7,7 +7,12 @@
 #   VPP_KAFKA__PARTITIONS          partitions of every topic (all are partitioned by zone alike; default 4)
 #   VPP_KAFKA__REPLICATION_FACTOR  copies of every topic (1, or 3 on a cluster; default 1)
 #   VPP_RUN                        name of the run, where it has one: its topics have a prefix of their own
+#   RPK_SECRETS_DIR                folder with the login: a file for each of RPK_USER, RPK_PASS, ... (default none)
 set -eu
+
+for file in "${RPK_SECRETS_DIR:-/nonexistent}"/RPK_*; do
+    [ -f "$file" ] && export "$(basename "$file")=$(cat "$file")"
+done
 
 brokers=${VPP_KAFKA__BOOTSTRAP_SERVERS:?set it to host:port of the broker}
 partitions=${VPP_KAFKA__PARTITIONS:-4}
