@@ -85,7 +85,7 @@ test-image: $(STAMP) ## Build the container image of Debian's packages and run t
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/image/image.sh
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh image $(ARGS)
 
-test-kube: $(STAMP) ## Ask a real kube-apiserver and kube-score about every Kubernetes object (builds both once, 15 min; needs Go, etcd)
+test-kube: $(STAMP) ## Ask a real kube-apiserver, kube-score and checkov about every Kubernetes object (builds once, 15 min; needs Go, etcd)
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/kube/run.sh $(ARGS)
 
 fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (minutes)

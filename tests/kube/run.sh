@@ -4,6 +4,15 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 "$HERE/kube.sh" build
+CHECKOV=3.3.30
+TOOLS=${XDG_CACHE_HOME:-$HOME/.cache}/vpp/checkov-$CHECKOV
+export VPP_TEST_CHECKOV=$TOOLS/bin/checkov
+if [ ! -e "$TOOLS/.complete" ]; then
+  echo "kube: installing checkov $CHECKOV into an environment of its own" >&2
+  python3 -m venv --clear "$TOOLS"
+  "$TOOLS/bin/pip" install -q --disable-pip-version-check "checkov==$CHECKOV"
+  touch "$TOOLS/.complete"
+fi
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/vpp-kube.XXXXXX")
 finish() {
   "$HERE/kube.sh" stop "$DIR"
