@@ -1,4 +1,4 @@
-"""Checkov's judgement of the Kubernetes objects and the Dockerfile: each finding is mended or waived with its reason."""
+"""Checkov on the Kubernetes objects and the Dockerfile: each finding is mended or waived with its reason."""
 
 import json
 import os
