@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
@@ -28,6 +29,27 @@ def number_checked(cls: type[BaseModel], value: Any, info: ValidationInfo) -> An
     if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
         raise PydanticCustomError("float_type", "must be a number")
     return value
+
+
+def one_name_each(kind: str, names: Iterable[str]) -> str | None:
+    """Return what is wrong with names of which each must be seen and typed as another, None if nothing is.
+
+    >>> one_name_each("asset", ("B1", "b2", "b1"))
+    "assets 'B1' and 'b1' differ in case only: give each asset a name of its own"
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        other = taken.get(plain)
+        taken[plain] = name
+        if other is None:
+            continue
+        step = f"give each {kind} a name of its own"
+        if other == name:
+            return f"{kind} {name!r} comes twice: {step}"
+        where = "in case" if other.casefold() == name.casefold() else "in blanks or in how a letter is encoded"
+        return f"{kind}s {other!r} and {name!r} differ {where} only: {step}"
+    return None
 
 
 def describe(error: ValidationError, keys: Collection[str]) -> str:

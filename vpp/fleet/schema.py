@@ -37,7 +37,7 @@ from vpp.fleet.assets import (
 from vpp.fleet.market import RULES, MarketRule, PriceKnown
 from vpp.fleet.scale import PowerScale
 from vpp.local_time import check_time_zone, local_time
-from vpp.validation_text import describe
+from vpp.validation_text import describe, one_name_each
 from vpp.yaml_text import read_yaml, text_of
 
 _A = TypeVar("_A", bound=Asset)
@@ -93,12 +93,31 @@ class FrequencyResponse(Strict):
     dead_band_hz: float = Field(default=0.015, ge=0)
     fast_reserve_hz: float | None = Field(default=49.5, gt=0)
 
+    @model_validator(mode="after")
+    def _below_nominal(self) -> FrequencyResponse:
+        fast_hz, low_hz = self.fast_reserve_hz, self.nominal_hz - self.dead_band_hz
+        if fast_hz is not None and fast_hz > low_hz:
+            raise ValueError(
+                f"fast_reserve_hz {fast_hz:g} must not exceed nominal_hz less dead_band_hz, {low_hz:g}: "
+                "lower fast_reserve_hz, or correct nominal_hz"
+            )
+        return self
+
 
 class Share(Strict):
     """Which part of a region's net load the plant serves: MW of the region times ``served_mw / region_mw``."""
 
     region_mw: float = Field(gt=0)
     served_mw: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _part(self) -> Share:
+        if self.served_mw > self.region_mw:
+            raise ValueError(
+                f"served_mw {self.served_mw:g} must not exceed region_mw {self.region_mw:g}: the plant serves a part "
+                "of the region; state both in MW, for a site of its own both the same"
+            )
+        return self
 
     @property
     def factor(self) -> float:
@@ -174,8 +193,11 @@ class Zone(Strict):
     @model_validator(mode="after")
     def _unique_assets(self) -> Zone:
         ids = [asset.asset_id for asset in self.assets]
-        if len(ids) != len(set(ids)) or "zone" in ids:
-            raise ValueError("asset ids must be unique in a zone, and none may be 'zone'")
+        if "zone" in (name.casefold() for name in ids):
+            raise ValueError("no asset may be named 'zone', which stands for the whole zone: name it another way")
+        problem = one_name_each("asset", ids)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @property
@@ -248,9 +270,9 @@ class Fleet(Strict):
 
     @model_validator(mode="after")
     def _unique_zones(self) -> Fleet:
-        names = [zone.zone for zone in self.zones]
-        if len(names) != len(set(names)):
-            raise ValueError("zone names must be unique")
+        problem = one_name_each("zone", [zone.zone for zone in self.zones])
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     def get(self, name: str) -> Zone | None:
@@ -268,8 +290,8 @@ def load_fleet(path: Path) -> Fleet:
     """Read and validate a fleet file.
 
     Raises:
-        FleetError: The file is missing, is not YAML, or breaks the schema; the message names the place and, for an
-            unknown key, the nearest valid one.
+        FleetError: The file is missing, is not YAML, describes no zone, or breaks the schema; the message names the
+            place and, for an unknown key, the nearest valid one.
     """
     try:
         text = text_of(path, FleetError)
@@ -288,8 +310,14 @@ def parse_fleet(text: str, name: str) -> Fleet:
         FleetError: As ``load_fleet``.
     """
     data = read_yaml(text, name, FleetError)
+    if data is None or data == {} or (isinstance(data, dict) and data.get("zones", ()) in (None, {}, [])):
+        raise FleetError(
+            f"{name} describes no zone",
+            hint="state zones: with at least one (docs/guide/fleet.md), write one with vpp init FILE, "
+            "or leave out --fleet for default fleets",
+        )
     try:
-        return Fleet.model_validate({} if data is None else data)
+        return Fleet.model_validate(data)
     except ValidationError as error:
         keys = {key for model in (*_MODELS, *ENTRIES.values()) for key in model.model_fields}
         raise FleetError(f"{name}: {describe(error, keys)}", hint="see docs/guide/fleet.md") from error

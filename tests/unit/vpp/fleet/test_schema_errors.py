@@ -1,9 +1,14 @@
 """What people type into a fleet file: each mistake is one clear line with its place and the next step."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vpp.errors import FleetError
-from vpp.fleet.schema import parse_fleet
+from vpp.fleet.schema import load_fleet, parse_fleet
+from vpp.validation_text import one_name_each
 
 GOOD = "share: {region_mw: 100, served_mw: 100}\n    limits: {ramp_limit_mw: 5, import_cap_mw: 90}"
 
@@ -14,6 +19,13 @@ def zone(extra="", name="AB"):
 
 def asset(text):
     return zone(f"    assets:\n      - {{{text}}}")
+
+
+def batteries(*ids):
+    rows = (
+        f"      - {{kind: battery, asset_id: {name}, energy_mwh: 1, charge_mw: 1, discharge_mw: 1}}" for name in ids
+    )
+    return zone("\n".join(("    assets:", *rows)))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +106,19 @@ def asset(text):
             asset('kind: battery, asset_id: "b\\e1", energy_mwh: 1, charge_mw: 1, discharge_mw: 1'),
             "must not be written",
         ),
+        (
+            zone().replace("served_mw: 100", "served_mw: 100.5"),
+            "share: served_mw 100.5 must not exceed region_mw 100: the plant serves a part of the region",
+        ),
+        (zone("    frequency: {nominal_hz: 16.7}"), "fast_reserve_hz 49.5 must not exceed"),
+        (batteries("B1", "b1"), "assets 'B1' and 'b1' differ in case only: give each asset a name of its own"),
+        (batteries("Straße", "STRASSE"), "differ in case only"),
+        (batteries("B1", "C1", "B1"), "asset 'B1' comes twice: give each asset a name of its own"),
+        (batteries("B 1", "B  1"), "differ in blanks or in how a letter is encoded only"),
+        (batteries("B1", '"B1 "'), "differ in blanks"),
+        (batteries('"M\xfchle"', '"Mu\u0308hle"'), "differ in blanks or in how a letter is encoded only"),
+        (batteries("ZONE"), "no asset may be named 'zone'"),
+        (zone() + "\n" + zone(name="ab").removeprefix("zones:\n"), "zones 'AB' and 'ab' differ in case only"),
     ],
 )
 def test_a_mistake_is_one_clear_line(text, expected):
@@ -109,3 +134,23 @@ def test_a_name_in_quotes_is_a_name():
     fleet = parse_fleet(zone(name="'NO'").replace("50", "50"), "fleet.yaml")
     assert fleet.zones[0].zone == "NO"
     assert parse_fleet(zone(name='"50"'), "fleet.yaml").zones[0].zone == "50"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n", "{}", "zones:", "zones: {}", "zones: []", "~"])
+def test_a_file_without_a_zone_is_refused(text, tmp_path):
+    path = tmp_path / "fleet.yaml"
+    path.write_text(text)
+    with pytest.raises(FleetError, match=r"fleet\.yaml describes no zone") as caught:
+        load_fleet(path)
+    assert "vpp init FILE" in caught.value.hint
+
+
+@given(st.lists(st.text("aAbBßẞ\u0130i ", min_size=1, max_size=3), min_size=1, max_size=5))
+def test_ids_are_accepted_exactly_where_each_differs_by_more_than_case_and_blanks(names):
+    plain = {" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names}
+    assert (one_name_each("asset", names) is None) == (len(plain) == len(names))
+
+
+def test_a_site_serves_all_of_its_region_and_a_plant_a_part():
+    assert parse_fleet(zone(), "fleet.yaml").zones[0].share.factor == 1.0
+    assert parse_fleet(zone().replace("served_mw: 100", "served_mw: 1"), "fleet.yaml").zones[0].share.factor == 0.01
