@@ -16,9 +16,10 @@ from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError, RefusedError
 from vpp.files.availability import channel_of
 from vpp.files.channel_check import METER_STEP
+from vpp.files.file_info import FileInfo
 from vpp.files.guessing import Choices, columns_of, guess_mapping, left_alike, needs_time_zone
 from vpp.files.mapping import parse_mapping
-from vpp.files.reader import FileInfo, inspect_file, read_frame
+from vpp.files.reader import inspect_file, read_frame
 from vpp.files.zone_fitting import power_scale
 from vpp.fleet.lookup import known_facts, market_named, write_fleet, zone_table
 from vpp.fleet.schema import Zone, load_fleet

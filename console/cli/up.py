@@ -23,7 +23,7 @@ from console.cli.stored_tables import render_entries
 from console.local.device_processes import Beside, check_list, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
-from console.local.prepare import prepare
+from console.local.prepare import Prepared, prepare
 from console.local.run_history import has_sent_all
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
@@ -120,7 +120,9 @@ def up(
         if prepared.finished:
             say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts a new run")
             with open_store(settings, read_only=True) as store:
-                stored_summary = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
+                stored_summary = summarise(
+                    store, prepared.zones, restarts=0, wall_s=0.0, short_rows=prepared.short_rows
+                )
             answer(stored_summary, as_json=json, render=render_summary)
             return
         options = prepared.options
@@ -133,9 +135,7 @@ def up(
         note_source(prepared.settings, options)
         note_started(prepared.settings, started)
         with _stopping() as stop:
-            summary = _run(
-                prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep, beside
-            )
+            summary = _run(prepared, stop, until_done, json, keep, beside)
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
@@ -180,21 +180,19 @@ def _alerts_beside(beside: Beside) -> Beside:
 
 
 def _run(
-    settings: Settings,
-    zones: tuple[str, ...],
-    source: tuple[str, ...],
+    prepared: Prepared,
     stop: Event,
-    options: SourceOptions,
     until_done: bool,
     quiet: bool,
     keep_page: Callable[[], None],
     beside: Beside,
 ) -> dict[str, Any]:
     began = time.monotonic()
+    settings, zones, options = prepared.settings, prepared.zones, prepared.options
     with Supervisor(
         settings,
         zones,
-        source,
+        prepared.source,
         ticker=options.is_live,
         beside=beside.processes,
         has_ended=has_sent_all(settings, options),
@@ -216,7 +214,7 @@ def _run(
     if not until_done or stop.is_set():
         return {}
     with open_store(supervisor.settings, read_only=True) as store:
-        return summarise(store, zones, restarts=restarts, wall_s=wall_s)
+        return summarise(store, zones, restarts=restarts, wall_s=wall_s, short_rows=prepared.short_rows)
 
 
 def render_summary(summary: dict[str, Any]) -> None:
@@ -248,6 +246,8 @@ def what_was_not_used(summary: dict[str, Any]) -> list[str]:
     if summary["dead_letter_reasons"]:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
         lines.append(f"dead letters by reason: {reasons} (vpp export dlq)")
+    if summary["short_rows"]:
+        lines.append(f"rows of the file with fewer fields than its header: {summary['short_rows']:,} (vpp inspect)")
     for zone, counts in summary["bad_values"].items():
         faults = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in counts.items())
         lines.append(f"{zone}: values by fault: {faults}")

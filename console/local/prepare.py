@@ -16,7 +16,7 @@ from console.local.run_history import continue_run, is_lasting, keep_under_anoth
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.runtime.resumption import write_resumptions
-from topologies.sources.feed import SIMULATED_HISTORY, Feed
+from topologies.sources.feed import SIMULATED_HISTORY, Feed, FileFeed
 from topologies.sources.feeds.live_feed import LiveFeed, open_source
 from topologies.sources.options import SIMULATION_START, SourceOptions
 from vpp.atomic_file import write_atomic
@@ -50,6 +50,7 @@ class Prepared:
         options: The source's options; their start is the next slot where the run continues.
         last: The last slot settled by an earlier start, None for a new run.
         finished: The source has nothing after it.
+        short_rows: Rows of its file with fewer fields than the header.
     """
 
     settings: Settings
@@ -58,6 +59,7 @@ class Prepared:
     options: SourceOptions
     last: datetime | None = None
     finished: bool = False
+    short_rows: int = 0
 
 
 def prepare(
@@ -98,8 +100,9 @@ def prepare(
     continuation = continue_run(options, feed, settings, now)
     module = f"topologies.{options.kind}"
     names = tuple(sorted(feed.zones))
+    short_rows = feed.info.short_rows if isinstance(feed, FileFeed) else 0
     if continuation.finished:
-        return Prepared(settings, names, (), options, continuation.last, finished=True)
+        return Prepared(settings, names, (), options, continuation.last, finished=True, short_rows=short_rows)
     if continuation.options.start != options.start and not isinstance(feed, LiveFeed):
         feed = open_source(continuation.options, settings, now=now)
     options = continuation.options
@@ -126,7 +129,8 @@ def prepare(
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():
             _model(feed, zone, start, options, fitted, say)
-    return Prepared(fitted, names, (module, *options.arguments()), options, continuation.last)
+    arguments = (module, *options.arguments())
+    return Prepared(fitted, names, arguments, options, continuation.last, short_rows=short_rows)
 
 
 def _deadlines(settings: Settings, feed: Feed) -> LiveSettings:

@@ -96,7 +96,9 @@ def ledger_sums(rows: Sequence[dict[str, Any]], by: Sequence[str]) -> list[dict[
     ]
 
 
-def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: float) -> dict[str, Any]:
+def summarise(
+    store: Store, zones: Sequence[str], *, restarts: int, wall_s: float, short_rows: int = 0
+) -> dict[str, Any]:
     """Return slots, forecasts, errors, ledger totals, what could not be used and why, restarts and time.
 
     ``dead_letter_reasons`` counts by reason code; ``bad_values`` by zone, channel and fault; ``unusable`` names the
@@ -107,6 +109,7 @@ def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: floa
         zones: Its zones.
         restarts: How often workers were restarted.
         wall_s: Wall time of the run in seconds.
+        short_rows: Rows of the source's file with fewer fields than the header.
     """
     issued = {
         row
@@ -137,6 +140,7 @@ def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: floa
             zone: dict(zone_faults.counts.most_common()) for zone, zone_faults in faults.items() if zone_faults.counts
         },
         "unusable": {zone: zone_faults.why(letters) for zone, zone_faults in faults.items() if not zone_faults.usable},
+        "short_rows": short_rows,
         "restarts": restarts,
         "wall_s": round(wall_s, 1),
     }

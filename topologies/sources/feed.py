@@ -18,8 +18,9 @@ from vpp.domain import FREQUENCY
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import is_published
 from vpp.files.dataset import size_and_change
+from vpp.files.file_info import FileInfo
 from vpp.files.mapping import Mapping as ColumnMapping
-from vpp.files.reader import FileInfo, inspect_file, iter_chunks, read_frame
+from vpp.files.reader import inspect_file, iter_chunks, read_frame
 from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Fleet, Zone

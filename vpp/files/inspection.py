@@ -12,8 +12,9 @@ import pandas as pd
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.files.availability import ASSET_MARK
+from vpp.files.file_info import FileInfo
 from vpp.files.mapping import Mapping
-from vpp.files.reader import FileInfo, inspect_file, iter_chunks, open_file, utc
+from vpp.files.reader import inspect_file, iter_chunks, open_file, utc
 from vpp.files.slots import COVERED
 from vpp.files.zone_fitting import robust_peak
 
@@ -85,7 +86,7 @@ class ZoneReport:
 
 @dataclass(slots=True)
 class FileReport:
-    """What the plant would read of a file."""
+    """What the plant would read of a file. ``short_rows`` have fewer fields than the header."""
 
     file: str
     mapping: str
@@ -93,6 +94,7 @@ class FileReport:
     zones: list[ZoneReport]
     ignored: dict[str, str]
     notes: list[str]
+    short_rows: int
 
 
 def report_file(path: Path, mapping: Mapping | str | None = None) -> FileReport:
@@ -113,7 +115,13 @@ def report_file(path: Path, mapping: Mapping | str | None = None) -> FileReport:
     zones = [_zone(name, info, rows[rows["zone"] == name], slots[slots["zone"] == name]) for name in info.zones]
     name = opened.table.mapping.name
     return FileReport(
-        str(path), "canonical" if name == "mapping" else name, info.rows, zones, info.ignored, list(info.warnings)
+        file=str(path),
+        mapping="canonical" if name == "mapping" else name,
+        rows=info.rows,
+        zones=zones,
+        ignored=info.ignored,
+        notes=list(info.warnings),
+        short_rows=info.short_rows,
     )
 
 

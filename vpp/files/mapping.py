@@ -177,7 +177,7 @@ class Mapping(_Strict):
     zone_header: str | None = Field(default=None, description="name of a column that holds the zone's, as BZN|{zone}")
     step_min: int | None = Field(default=None, description="slot length; rows that come faster are averaged")
     encoding: str | None = Field(default=None, description="None: by the byte order mark, else UTF-8")
-    separator: str | None = Field(default=None, min_length=1, description="None: from the header line")
+    separator: str | None = Field(default=None, min_length=1, max_length=1, description="None: from the header line")
     skip_rows: int = Field(default=0, ge=0, description="lines before the header line")
     decimal: str = Field(default=".", min_length=1, max_length=1)
     thousands: str = Field(default="", max_length=1)

@@ -9,7 +9,7 @@ The way of a cell: decode, table, columns, times and numbers (``Layout.apply``),
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,95 +22,16 @@ from vpp.errors import ConfigError, DataError, did_you_mean, nearest_hint
 from vpp.files.availability import ASSET_MARK, channel_of, is_forecast
 from vpp.files.channel_check import ChannelCheck
 from vpp.files.columns import FileLayout
+from vpp.files.file_info import FileInfo, ZoneSpan
 from vpp.files.layout import near_misses, resolve
+from vpp.files.long_form import melt
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import doubts, fitting_mapping, load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import SkippedHour, Spacing
-from vpp.files.table import SourceTable, header_line, melt, open_table
+from vpp.files.table import SourceTable, header_line, open_table
 
 CHUNK_ROWS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneSpan:
-    """What a file holds of one zone; ``channels`` are those with at least one value, ``lengths_s`` its spacings."""
-
-    zone: str
-    first: datetime
-    last: datetime
-    rows: int
-    channels: tuple[str, ...]
-    step_min: int = 0
-    lengths_s: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """What a file holds.
-
-    Attributes:
-        zones: Zone names, sorted.
-        step_min: Slot length in minutes, the shortest where zones differ.
-        columns: Channels of all zones in file order.
-        first: UTC start of the first slot.
-        last: UTC start of the last slot.
-        rows: Number of rows.
-        spans: The same by zone.
-        mapping_name: The mapping that it is read with; empty for canonical columns.
-        warnings: What looks wrong or is missing.
-        ignored: Columns that are not read, with the reason.
-        assets: Assets with readings.
-        cumulative: Channels of power whose values are those of a cumulative meter.
-        is_by_zone: Zones stand one after the other, each in order of time.
-    """
-
-    zones: tuple[str, ...]
-    step_min: int
-    columns: tuple[str, ...]
-    first: datetime
-    last: datetime
-    rows: int
-    spans: dict[str, ZoneSpan] = field(default_factory=dict)
-    mapping_name: str = ""
-    warnings: tuple[str, ...] = ()
-    ignored: dict[str, str] = field(default_factory=dict)
-    assets: tuple[str, ...] = ()
-    cumulative: tuple[str, ...] = ()
-    is_by_zone: bool = False
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader should know: the mapping, the warnings, and columns that look like numbers but are not read."""
-        read_with = (f"read with the mapping {self.mapping_name}",) if self.mapping_name else ()
-        return (*read_with, *self.warnings, *_ignored_note(self.ignored))
-
-    def span(self, zone: str) -> ZoneSpan:
-        """Return the span of a zone in the file.
-
-        Raises:
-            ConfigError: It has no such zone.
-        """
-        span = self.spans.get(zone)
-        if span is None:
-            raise ConfigError(
-                f"the file has no zone {zone!r}{did_you_mean(zone, self.zones)}",
-                hint=f"its zones are {', '.join(self.zones)}",
-            )
-        return span
-
-    def with_step(self, step_min: int) -> FileInfo:
-        """Return the same with slots of another length, into which the rows are averaged."""
-        spans = {name: replace(span, step_min=step_min) for name, span in self.spans.items()}
-        return replace(self, step_min=step_min, spans=spans)
-
-    def zone_steps(self, zones: Collection[str] | None = None) -> dict[str, ZoneStep]:
-        """Return the rules by which rows of these zones (None: all) become slots."""
-        return {
-            name: ZoneStep(span.step_min, span.lengths_s)
-            for name, span in self.spans.items()
-            if zones is None or name in zones
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +141,8 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
             hint="correct repeat_min: in the mapping",
         )
     columns = tuple(name for name in layout.targets if not name.startswith(ASSET_MARK))
+    short = opened.table.short_rows(layout.zone_column)
+    short.refuse_shifted(str(path), {name: rows.rows for name, rows in spacing.zones.items()})
     spans = {}
     for name, rows in sorted(spacing.zones.items()):
         check.refuse_sparse_price(str(path), name, rows.phases, steps[name].step_min, repeat)
@@ -236,11 +159,19 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         rows=sum(span.rows for span in spans.values()),
         spans=spans,
         mapping_name=layout.mapping_name,
-        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes(), *check.meter_notes(), *skipped.notes),
+        warnings=(
+            *layout.warnings,
+            *short.notes,
+            *near_misses(layout),
+            *check.price_notes(),
+            *check.meter_notes(),
+            *skipped.notes,
+        ),
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
         cumulative=tuple(check.cumulative()),
         is_by_zone=spacing.is_by_zone,
+        short_rows=short.count,
     )
 
 
@@ -366,15 +297,6 @@ def _slot(stamp: Any, step: ZoneStep, place: float) -> datetime:
 
 def _naive(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
-
-
-def _ignored_note(ignored: dict[str, str]) -> tuple[str, ...]:
-    columns = {
-        name: reason for name, reason in ignored.items() if reason in ("text", "it contains text that is not a number")
-    }
-    if not columns:
-        return ()
-    return ("columns not read: " + ", ".join(f"{name} ({reason})" for name, reason in columns.items()),)
 
 
 def _regular(parts: list[pd.DataFrame], step_min: int, *, keep_all: bool) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -23,6 +23,7 @@ from vpp.files.dataset import names_of, read_folder
 from vpp.files.decoding import LastLine, is_parquet, open_text, refuse_other_kinds, wrong_encoding
 from vpp.files.mapping import Mapping
 from vpp.files.numbers import MISSING_MARKS
+from vpp.files.short_rows import ShortRows, find_short_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +61,8 @@ class SourceTable:
         separator: Between the fields of a CSV.
         mapping: How it is written.
         content: The whole content, where the file has to be read at once (records, long form).
+        written: The column names in the file, where ``header`` is not them; empty for records.
+        short: Records that end early, where the file is one of records.
     """
 
     path: Path
@@ -67,11 +70,22 @@ class SourceTable:
     separator: str
     mapping: Mapping
     content: RawChunk | None = None
+    written: tuple[str, ...] | None = None
+    short: ShortRows = field(default_factory=ShortRows)
 
     @property
     def doubles(self) -> set[str]:
         """Names that several columns have."""
         return {name for name, count in Counter(self.header).items() if count > 1}
+
+    def short_rows(self, zone_column: str | None) -> ShortRows:
+        """Read the text once more and return the rows that have fewer fields than the header, by their zone."""
+        if is_parquet(self.path) or self.written == ():
+            return self.short
+        form = self.mapping
+        zone_column = zone_column if self.content is None else None
+        with open_text(self.path, form.encoding) as lines:
+            return find_short_rows(lines, self.written or self.header, self.separator, form.skip_rows, zone_column)
 
     @property
     def is_typed(self) -> bool:
@@ -247,7 +261,8 @@ def _turned(table: SourceTable, day: str) -> SourceTable:
     cells = rows.iloc[:, 1 : len(clocks) + 1].T.reset_index(drop=True)
     cells.columns = pd.Index(clean(rows["0"]))
     cells.insert(0, "Time", [f"{day} {clock}" for clock in clocks])
-    return SourceTable(table.path, tuple(cells.columns), table.separator, table.mapping, RawChunk(cells, cells.index))
+    content = RawChunk(cells, cells.index)
+    return replace(table, header=tuple(cells.columns), content=content, written=table.header)
 
 
 def header_line(table: SourceTable) -> int | None:
@@ -336,12 +351,16 @@ def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> SourceTable
     headers: dict[str, list[str]] = {}
     lines: dict[str, list[list[str]]] = {name: [] for name in mapping.tables}
     numbers: dict[str, list[int]] = {name: [] for name in mapping.tables}
+    short = ShortRows()
     for row, fields in enumerate(csv.reader(handle), start=1):
         name = ".".join(fields[1:3]).upper() if len(fields) > 3 else ""
         if fields[:1] == ["I"]:
             headers[name] = fields[4:]
         elif fields[:1] == ["D"] and name in lines:
-            lines[name].append(fields[4 : 4 + len(headers.get(name, []))])
+            names = headers.get(name, [])
+            lacks = names[len(fields) - 4 :]
+            lines[name].append([*fields[4 : 4 + len(names)], *("" for _ in lacks)])
+            short.add(row, lacks)
             numbers[name].append(row)
     joined: pd.DataFrame | None = None
     for name in mapping.tables:
@@ -361,39 +380,4 @@ def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> SourceTable
     assert joined is not None
     rows = joined.pop("row").fillna(0).to_numpy(dtype=np.int64)
     cells = joined.fillna("")
-    return SourceTable(path, tuple(cells.columns), ",", mapping, RawChunk(cells, rows))
-
-
-def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
-    """Return a long table (one value per row) as a wide one: a column per quantity, a row per key.
-
-    Args:
-        table: The long table; its mapping names the columns of name and value.
-        keys: Key columns of a row (time, zone).
-
-    Raises:
-        DataError: A column is missing.
-    """
-    long = table.mapping.long
-    assert long is not None
-    value = next((name for name in long.value if name in table.header), long.value[0])
-    for column in (long.name, value):
-        if column not in table.header:
-            raise DataError(
-                f"{table.path}: no column {column!r}{did_you_mean(column, table.header)}",
-                hint="correct long.name and long.value in the mapping",
-            )
-    columns = [*keys, long.name, value]
-    parts = list(table.chunks(columns, columns, 1_000_000))
-    cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
-    rows = np.concatenate([part.rows for part in parts])
-    cells[long.name] = cells[long.name].str.strip()
-    # The repeated hour in autumn repeats its keys: the n-th value of a quantity belongs to the n-th row of its key.
-    cells["turn"] = cells.groupby([*keys, long.name], sort=False).cumcount()
-    rows_of = [*keys, "turn"]
-    first = cells.assign(row=rows).groupby(rows_of, sort=False)["row"].first()
-    wide = cells.pivot(index=rows_of, columns=long.name, values=value).reindex(first.index)
-    wide = wide.reset_index("turn", drop=True)
-    names = [str(name) for name in wide.columns]
-    content = RawChunk(wide.fillna("").reset_index(), first.to_numpy())
-    return SourceTable(table.path, (*keys, *names), table.separator, table.mapping, content)
+    return SourceTable(path, tuple(cells.columns), ",", mapping, RawChunk(cells, rows), written=(), short=short)

@@ -25,7 +25,7 @@ from vpp.local_time import check_time_zone
 if TYPE_CHECKING:  # workers look zones up, and pandas would double their start
     import pandas as pd
 
-    from vpp.files.reader import FileInfo
+    from vpp.files.file_info import FileInfo
 
 FLAT_PRICE_PER_MWH = 100.0
 NO_LIMIT_MW = 1e6

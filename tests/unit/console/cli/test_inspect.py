@@ -46,3 +46,14 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_row(tmp_path, capsys):
     printed = capsys.readouterr().err
     assert "row 2: load_mw '1,234.5'" in printed
     assert 'thousands: ","' in printed
+
+
+def test_rows_that_end_early_are_counted_and_named(tmp_path, capsys):
+    path = write(tmp_path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[6] = ",".join(lines[6].split(",")[:3]) + "\n"
+    path.write_text("".join(lines), encoding="utf-8")
+    assert main(["inspect", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["short_rows"] == 1
+    assert main(["inspect", str(path)]) == 0
+    assert "row 7 has no price, remark" in " ".join(capsys.readouterr().out.split())
