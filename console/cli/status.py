@@ -7,18 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
-from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
 from topologies.control.run_mode import read_page
-from topologies.runtime.status import all_proofs, expected_workers, read_status, worker_fault
+from topologies.runtime.directory_lock import is_plant_running
+from topologies.runtime.status import FAULTS, all_proofs, read_status, worker_states
 from vpp.domain import Target, iso
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ALERTS, DLQ, FORECASTS, TELEMETRY
-
-BROKEN = frozenset({"silent", "restarting", "stalled", "absent"})
-"""States of a worker that should run and does not."""
 
 
 def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
@@ -32,12 +29,13 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
     ended = running is False
     workers = []
     statuses = read_status(settings)
+    states = worker_states(settings, statuses, now)
     for name, state in statuses.items():
         age_s = now - state["updated_at_s"]
         workers.append(
             {
                 "topology": name,
-                "state": "ended" if ended else worker_fault(state, now) or "ok",
+                "state": states[name],
                 "age_s": round(age_s, 1),
                 "processed": state["processed"],
                 "lag": state["lag"],
@@ -47,9 +45,7 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
                 "pid": state["pid"],
             }
         )
-    if running:
-        names = expected_workers(settings)
-        workers += [_absent(name) for name in names if not any(w["topology"].startswith(name) for w in workers)]
+    workers += [_absent(name) for name, state in states.items() if state == "absent"]
     with open_store(settings, read_only=True) as store:
         tables = [
             {"table": t.name, "zone": span.zone, "rows": span.rows, "first": iso(span.first), "last": iso(span.last)}
@@ -68,7 +64,7 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         "ended_run": run,
     }
     answer(document, as_json=json, render=_render)
-    return 1 if any(worker["state"] in BROKEN for worker in workers) else 0
+    return 1 if any(worker["state"] in FAULTS for worker in workers) else 0
 
 
 def _absent(topology: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from console.dashboard.views import agent, assets, forecasts, health, money, now, orders, plan, zones
 from console.dashboard.views.background import Background
-from console.dashboard.views.frame import frame
+from console.dashboard.views.frame import empty_frame, frame
 from console.dashboard.views.health import Rates
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
@@ -47,13 +47,11 @@ class Screens:
         """
         chosen = self.context.choose(zone) if zone is not None else next(iter(self.context.zones()), None)
         if chosen is None:
-            return {"frame": {"zone": None, "zones": [], "verdict": _WAITING, "now": None}, "body": {}}
+            return {"frame": empty_frame(self.context), "body": {}}
         moment = Moment(self.context, chosen, at)
         book = OrderBook(moment, self.acts)
         return {"frame": frame(moment, book), "body": SCREENS[name](self, moment, book)}
 
-
-_WAITING = {"state": "waiting", "word": "Waiting", "cause": "for the first slot"}
 
 SCREENS: dict[str, Callable[[Screens, Moment, OrderBook], View]] = {
     "now": lambda screens, moment, book: now.now(moment, book, screens.background),

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
-from console.local.directory_lock import directory_locked
 from console.local.resumption import last_whole_slot
+from topologies.runtime.directory_lock import directory_locked
 from topologies.sources.checkpoint import checkpoint_path, read_checkpoint
 from topologies.sources.feed import Feed, FileFeed
 from topologies.sources.options import CATCH_UP_DAYS, SourceOptions, first_slot

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from console.local.broker import EmbeddedBroker
-from console.local.directory_lock import lock_directory
 from console.local.processes import Processes
 from topologies.control.run_mode import note_restarts
 from topologies.control.running_broker import forget_broker, note_broker
+from topologies.runtime.directory_lock import lock_directory
 from topologies.runtime.status import expected_workers, read_status, worker_fault
 from vpp.errors import UnreachableError, VppError
 from vpp.settings import Settings

@@ -11,6 +11,7 @@ import msgspec
 
 from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
 from mcp_server.queries.context import NOTHING_YET, ReadContext, UnknownNameError
+from topologies.runtime.directory_lock import is_plant_running
 from topologies.runtime.status import FAULT_AFTER_S, all_proofs, read_status, worker_fault
 from vpp.errors import VppError, nearest_hint
 from vpp.messages import KnownLags
@@ -74,7 +75,9 @@ def _state(status: dict[str, Any], now_s: float, quiet: str) -> str:
 
 
 def _is_done(context: ReadContext) -> bool:
-    """Return whether storage has processed the end of every zone on every topic, that is, the run is complete."""
+    """Return whether the plant was ended, or storage has the end of every zone on every topic: the run is complete."""
+    if is_plant_running(context.settings.data_dir) is False:
+        return True
     try:
         zones = context.newest()
         ended = {(zone, (topic, producer)) for zone, topic, producer in context.store.read(ENDS, columns=ENDS.key)}

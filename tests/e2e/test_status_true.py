@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from console.dashboard.views.frame import verdict_of, worker_faults
 from console.dashboard.views.health import Rates, chain
 from console.dashboard.views.moment import Moment
 from console.local.broker import EmbeddedBroker
@@ -55,11 +56,17 @@ def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
                     next(link["state"] for link in chain(Moment(context, zone), Rates()) if link["name"] == topology)
                 )
 
+            def verdict() -> str:
+                zone = get_pipeline_health(context).zones[0].zone
+                moment = Moment(context, zone)
+                return verdict_of(moment, [], [], worker_faults(moment)).cause
+
             until(lambda: set(states().values()) == {"running"}, 60.0)
             trader = read_status(place.settings)["trader"]["pid"]
             os.kill(trader, signal.SIGSTOP)
             try:
-                assert until(lambda: states()["trader"] == on_page("trader") == "silent", 2 * WITHIN_S) <= WITHIN_S
+                assert until(lambda: verdict() == "worker trader is silent", 2 * WITHIN_S) <= WITHIN_S
+                assert states()["trader"] == on_page("trader") == "silent"
                 listed = place.vpp("status", "--json")
             finally:
                 os.kill(trader, signal.SIGCONT)
@@ -72,6 +79,7 @@ def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
             assert until(lambda: states()["forecast"] in {"restarting", "silent"}, 2 * WITHIN_S) <= WITHIN_S
             until(lambda: states()["forecast"] == "restarting", 60.0)
             assert "worker forecast is restarting" in get_pipeline_health(context).warnings
+            assert verdict() == "worker forecast is restarting"
             until(lambda: bool(read_status(place.settings)["forecast"]["lags"]), 60.0)
             features = [part for zone in get_pipeline_health(context).zones for part in zone.features.values()]
             assert features

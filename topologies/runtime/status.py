@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from topologies.runtime.directory_lock import is_plant_running
 from topologies.runtime.health_server import HealthServer
 from topologies.runtime.metrics import WorkerMetrics
 from vpp.atomic_file import write_atomic
@@ -23,6 +24,8 @@ EVERY_S = 0.5
 READY_LAG_RECORDS = 10_000
 FAULT_AFTER_S = 8.0
 RESTARTED_FOR_S = 60.0
+FAULTS = frozenset({"silent", "restarting", "stalled", "absent"})
+"""States of a worker that should run and does not."""
 
 
 class Progress(Protocol):
@@ -75,6 +78,29 @@ def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
     if status["lag"] and now_s - status.get("progress_at_s", now_s) >= FAULT_AFTER_S:
         return "stalled"
     return None
+
+
+def worker_states(settings: Settings, statuses: Mapping[str, dict[str, Any]], now_s: float) -> dict[str, str]:
+    """Return the state of every worker: ``ok``, one of ``FAULTS``, or ``ended`` where the plant does not run.
+
+    A worker of a running plant that has written no status is ``absent``.
+
+    Args:
+        settings: Of the run.
+        statuses: As ``read_status`` has them.
+        now_s: Wall time (s since 1970).
+    """
+    running = is_plant_running(settings.data_dir)
+    if running is False:
+        return dict.fromkeys(statuses, "ended")
+    states = {name: worker_fault(status, now_s) or "ok" for name, status in statuses.items()}
+    if running:
+        states |= {
+            name: "absent"
+            for name in expected_workers(settings)
+            if not any(started.startswith(name) for started in statuses)
+        }
+    return states
 
 
 def proofs_in(status: dict[str, Any]) -> dict[str, dict[str, KnownLags]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,10 @@ from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
 from console.dashboard.views.texts import plural, power_scale
+from mcp_server.queries.context import ReadContext
 from mcp_server.queries.health import workers
 from topologies.control.run_mode import read_mode
+from topologies.runtime.status import FAULTS, read_status, worker_states
 from vpp.local_time import local_time
 from vpp.messages import Order
 
@@ -35,9 +37,9 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
     """Return the frame of a zone's screens."""
     alarm_lines = alarms.lines(moment)
     holds = [order for order in book.standing() if order.action == "hold"]
-    verdict = verdict_of(moment, alarm_lines, holds)
-    crew = workers(moment.context)
-    warnings = len(alarms.open_lines(alarm_lines))
+    crew, faults = workers(moment.context), worker_faults(moment)
+    verdict = verdict_of(moment, alarm_lines, holds, faults)
+    warnings = len(alarms.open_lines(alarm_lines)) + len(faults)
     return {
         "zone": moment.zone,
         "zones": moment.context.zones(),
@@ -48,7 +50,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "currency": moment.currency,
         "power": power_scale(moment.scale.reference_mw),
         "kinds": {kind: kind_name(kind) for kind in TYPES},
-        "verdict": {"state": verdict.state, "word": verdict.word, "cause": verdict.cause},
+        "verdict": asdict(verdict),
         "clock": clock(moment),
         "hold": _hold(moment, holds),
         "counts": {"orders": book.waiting(), "health": warnings},
@@ -57,30 +59,88 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
             "total": len(crew),
             "known": any(worker.state != "absent" for worker in crew),
             "over": all(worker.state == "ended" for worker in crew),
+            "faults": len(faults),
+            "cause": fault_words(faults),
         },
         "local": _local(moment),
         "looking_back": moment.at,
     }
 
 
-def verdict_of(moment: Moment, alarm_lines: Sequence[alarms.AlarmLine], holds: Sequence[Order]) -> ZoneVerdict:
-    """Return the first that holds: nothing yet, critical, warning, hold, normal."""
+def empty_frame(context: ReadContext) -> dict[str, Any]:
+    """Return the frame before the first slot of any zone."""
+    verdict = _waiting(_faults(context))
+    return {"zone": None, "zones": [], "verdict": asdict(verdict), "now": None}
+
+
+def verdict_of(
+    moment: Moment, alarm_lines: Sequence[alarms.AlarmLine], holds: Sequence[Order], faults: Mapping[str, str]
+) -> ZoneVerdict:
+    """Return the first that holds: nothing yet, critical, a worker at fault, warning, hold, normal.
+
+    Args:
+        moment: The zone and the time that are shown.
+        alarm_lines: Its alarms.
+        holds: Holds in force.
+        faults: As ``worker_faults`` has them.
+    """
     if moment.slot is None:
-        return ZoneVerdict("waiting", "Waiting", "for the first slot")
+        return _waiting(faults)
     opened = alarms.open_lines(alarm_lines)
+    warnings = plural(max(len(opened) + len(faults), 1), "warning")
     worst = opened[0] if opened else None
     if worst is not None and worst.severity == "critical":
         count = sum(line.severity == "critical" for line in opened)
         return ZoneVerdict("critical", "Critical" if count == 1 else f"{count} critical", _cause(worst))
+    if faults:
+        return ZoneVerdict("warning", warnings, fault_words(faults))
     if moment.telemetry.get("net_load_mw") is None:
-        return ZoneVerdict("warning", plural(max(len(opened), 1), "warning"), "net load is not measured")
+        return ZoneVerdict("warning", warnings, "net load is not measured")
     if clock(moment)["silent"]:
         return ZoneVerdict("warning", "1 warning", f"no data since {moment.now:%H:%M}")
     if worst is not None:
-        return ZoneVerdict("warning", plural(len(opened), "warning"), _cause(worst))
+        return ZoneVerdict("warning", warnings, _cause(worst))
     if holds:
         return ZoneVerdict("hold", "On hold", f"{_scope(holds[-1])}, by {holds[-1].principal}")
     return ZoneVerdict("normal", "Normal", "")
+
+
+def worker_faults(moment: Moment) -> dict[str, str]:
+    """Return the workers that should run and do not, with their states as in `vpp status`; none while looking back."""
+    return {} if moment.at is not None else _faults(moment.context)
+
+
+def fault_words(faults: Mapping[str, str]) -> str:
+    """Return what is wrong with workers, without a count that ticks.
+
+    >>> fault_words({"storage": "silent"}), fault_words({"actor": "silent", "plant": "silent", "trader": "stalled"})
+    ('worker storage is silent', 'workers actor, plant and 1 more are at fault')
+    """
+    names = list(faults)
+    match len(names):
+        case 0:
+            return ""
+        case 1:
+            return f"worker {names[0]} is {faults[names[0]]}"
+        case 2:
+            return f"workers {names[0]} and {names[1]} are at fault"
+        case _:
+            return f"workers {names[0]}, {names[1]} and {len(names) - 2} more are at fault"
+
+
+def _faults(context: ReadContext) -> dict[str, str]:
+    states = worker_states(context.settings, read_status(context.settings), context.now().timestamp())
+    faults = {name: state for name, state in states.items() if state in FAULTS}
+    ended = {worker.topology for worker in workers(context) if worker.state == "ended"} if faults else set()
+    return {name: state for name, state in faults.items() if name not in ended}
+
+
+def _waiting(faults: Mapping[str, str]) -> ZoneVerdict:
+    """Return the verdict before the first slot; a worker that has yet to start is what it waits for."""
+    found = {name: state for name, state in faults.items() if state != "absent"}
+    if found:
+        return ZoneVerdict("warning", plural(len(found), "warning"), fault_words(found))
+    return ZoneVerdict("waiting", "Waiting", "for the first slot")
 
 
 def clock(moment: Moment) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from agents.plant.plan_sentences import (
 )
 from console.dashboard.views import alarms, charts
 from console.dashboard.views.background import Background
-from console.dashboard.views.frame import verdict_of
+from console.dashboard.views.frame import fault_words, verdict_of, worker_faults
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
 from console.dashboard.views.texts import joined, plural, span
@@ -73,7 +73,8 @@ def _listed(alarm_lines: Sequence[alarms.AlarmLine]) -> list[alarms.AlarmLine]:
 
 def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
     holds = [order for order in book.standing() if order.action == "hold"]
-    verdict = verdict_of(moment, alarm_lines, holds)
+    faults = worker_faults(moment)
+    verdict = verdict_of(moment, alarm_lines, holds, faults)
     room = _room(moment)
     below = (
         "" if room is None else f"import {moment.brief_power(abs(room))} {'below' if room >= 0 else 'above'} the cap"
@@ -86,6 +87,9 @@ def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLin
             text = "No other alarm." + (f" Import is {below.removeprefix('import ')}." if below else "")
         case "waiting":
             text = "The first forecast needs history."
+        case "warning" if faults:
+            words = fault_words(faults)
+            text = f"{words[:1].upper()}{words[1:]}; what is shown may be old."
         case _:
             since = alarms.unmeasured_since(moment)
             worst = next(iter(alarms.open_lines(alarm_lines)), None)
@@ -198,6 +202,11 @@ def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLin
     holds = [order for order in book.standing() if order.action == "hold"]
     open_lines = alarms.open_lines(alarm_lines)
     worst = next((line for line in open_lines if line.act and line.acknowledged_by is None), None)
+    faults = worker_faults(moment)
+    lost = next((name for name, state in faults.items() if state != "restarting"), None)
+    if lost is not None and (worst is None or worst.severity != "critical"):
+        headline, text = f"Look at worker {lost}", f"It is {faults[lost]}; its log is logs/{lost}.log."
+        return {"state": "warning", "headline": headline, "text": text, "go": "health"}
     if worst is not None and (worst.severity == "critical" or not plans):
         headline = f"{worst.act} of {worst.channels[0]}" if worst.channels else str(worst.act)
         detail = f"{worst.title}, since {worst.slot:%H:%M}."

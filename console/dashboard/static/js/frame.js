@@ -49,6 +49,7 @@ export function verdictOf({ frame, body, place }) {
   const zones = place.screen === "zones" ? body.zones ?? [] : [];
   if (!zones.length) return frame.verdict;
   const worst = ["critical", "warning"].find((one) => zones.some((zone) => zone.alarm.state === one));
+  if (worst !== "critical" && frame.workers?.cause) return { state: "warning", word: "Warning", cause: frame.workers.cause };
   if (!worst) return { state: "normal", word: "Normal", cause: "" };
   const those = zones.filter((zone) => zone.alarm.state === worst).map((zone) => zone.zone);
   return { state: worst, word: `${those.length} ${worst}`, cause: those.slice(0, 2).join(", ") + (those.length > 2 ? ` and ${those.length - 2} more` : "") };
@@ -190,7 +191,7 @@ export function rail(ctx, order, screens) {
       "div",
       { class: "foot", "data-key": "foot" },
       h("div", {}, slotEnd ? `Newest slot ${hm(frame.slot)}–${hm(slotEnd)}` : "No slot yet"),
-      h("div", {}, ctx.lost ? "Not connected" : workers?.over ? "The run is over" : workers?.known ? `${workers.running} of ${workers.total} workers run` : "Workers: n/a"),
+      h("div", {}, ctx.lost ? "Not connected" : workers?.over ? "The run is over" : workers?.cause ? `Workers at fault: ${workers.faults}` : workers?.known ? `${workers.running} of ${workers.total} workers run` : "Workers: n/a"),
       h("div", {}, frame.local ?? ""),
       h("div", {}, h("button", { type: "button", onclick: () => ctx.sheet("keys", {}) }, "? keys"), ctx.me.way && ctx.me.way !== "local" ? h("span", {}, ` · ${ctx.me.name}`) : null),
     ),

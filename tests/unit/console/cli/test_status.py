@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.cli.main import main
-from console.local.directory_lock import directory_locked
+from topologies.runtime.directory_lock import directory_locked
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import TELEMETRY

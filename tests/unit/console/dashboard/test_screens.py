@@ -20,13 +20,15 @@ from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
 from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.run_mode import note_mode
-from topologies.runtime.status import status_path
+from topologies.runtime.directory_lock import directory_locked
+from topologies.runtime.status import FAULTS, read_status, status_path, worker_states
 from topologies.sources.options import SourceOptions
 from vpp.alerting.rules import parse_rules
 from vpp.domain import iso
-from vpp.settings import load_settings
+from vpp.settings import Settings, load_settings
 from vpp.store import open_store
 from vpp.store.tables import ALERTS, COMMANDS, TELEMETRY
+from vpp.streams.topics import TOPOLOGIES
 
 
 async def body(client: httpx.AsyncClient, screen: str, **given: Any) -> dict[str, Any]:
@@ -517,6 +519,57 @@ async def test_looking_back_on_a_live_plant_is_not_silence(loop: Loop, acting: h
     assert (await body(acting, "now"))["frame"]["verdict"]["cause"].startswith("no data since")
     then = (await body(acting, "now", at=iso(slot_at(loop.next_slot - 3))))["frame"]
     assert (then["verdict"]["state"], then["clock"]["silent"]) == ("normal", False)
+
+
+def report_worker(settings: Settings, name: str, now_s: float, **given: Any) -> None:
+    """Write the status of a worker that is well, but for what is given."""
+    well = {"topology": name, "pid": 1, "processed": 9, "lag": 0, "dead_letters": 0, "last_slot": {}}
+    path = status_path(settings, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(well | {"updated_at_s": now_s, "started_at_s": now_s - 999.0} | given))
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+async def test_the_verdict_names_the_fault_that_the_status_of_the_plant_names(
+    loop: Loop, acting: httpx.AsyncClient, fault: str
+) -> None:
+    now_s = loop.clock().timestamp()
+    causes: dict[str, dict[str, float]] = {
+        "silent": {"updated_at_s": 0.0},
+        "restarting": {"restarts": 1, "started_at_s": now_s - 9.0},
+        "stalled": {"lag": 5, "progress_at_s": 0.0},
+    }
+    for name in TOPOLOGIES:
+        if name != "storage":
+            report_worker(loop.settings, name, now_s)
+        elif fault in causes:
+            report_worker(loop.settings, name, now_s, **causes[fault])
+    with directory_locked(loop.settings.data_dir):
+        states = worker_states(loop.settings, read_status(loop.settings), now_s)
+        assert {name: state for name, state in states.items() if state != "ok"} == {"storage": fault}
+        screen = await body(acting, "now")
+        then = (await body(acting, "now", at=iso(slot_at(loop.next_slot - 3))))["frame"]
+    frame, strip = screen["frame"], screen["body"]["strip"]
+    assert frame["verdict"] == {"state": "warning", "word": "1 warning", "cause": f"worker storage is {fault}"}
+    assert (frame["counts"]["health"], frame["workers"]["faults"]) == (1, 1)
+    assert (strip["fine"]["state"], strip["fine"]["headline"]) == ("warning", "1 warning")
+    assert (strip["must"]["headline"] == "Look at worker storage") == (fault != "restarting")
+    assert then["verdict"]["state"] == "normal", "what workers do now says nothing of then"
+    over = (await body(acting, "now"))["frame"]
+    assert over["verdict"]["state"] == "normal", "a plant that was ended has no worker to miss"
+
+
+async def test_before_the_first_slot_a_worker_that_fails_is_named(tmp_path: Path) -> None:
+    from console.dashboard.app import build_app
+
+    settings = load_settings({"data_dir": tmp_path})
+    report_worker(settings, "telemetry", 0.0)
+    with directory_locked(tmp_path), open_store(settings, read_only=True) as store:
+        transport = httpx.ASGITransport(app=build_app(settings, store), client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            answer = await client.get("/page/screen", params={"screen": "now"})
+    verdict = answer.json()["frame"]["verdict"]
+    assert verdict == {"state": "warning", "word": "1 warning", "cause": "worker telemetry is silent"}
 
 
 async def test_before_the_first_decision_nothing_is_blamed_on_the_net_load(

@@ -10,10 +10,10 @@ import pytest
 
 from console.cli.main import main
 from console.local import page as module
-from console.local.directory_lock import directory_locked
 from console.local.page import LONGEST_PAUSE_S, PageProcess
 from console.local.processes import STEADY_S
 from topologies.control.run_mode import RunPage, read_page
+from topologies.runtime.directory_lock import directory_locked
 from vpp.settings import Settings
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from console.local.directory_lock import directory_locked
 from console.local.run_history import (
     continue_run,
     delete_run,
@@ -18,6 +17,7 @@ from console.local.run_history import (
     read_record,
     record_path,
 )
+from topologies.runtime.directory_lock import directory_locked
 from topologies.sources.checkpoint import Checkpoint, checkpoint_path, write_checkpoint
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from vpp.errors import ConfigError, RefusedError
