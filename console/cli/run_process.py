@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from console.cli.options import NO_OPTIONS, Common, say
+from console.cli.options import NO_OPTIONS, Common
 from console.local.processes import environment
 from topologies.runtime.parent_watch import PARENT_VARIABLE
 from topologies.runtime.worker import run_topology
@@ -75,7 +75,6 @@ def dashboard(
     settings = common.settings()
     overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"page": settings.page.model_copy(update=overrides)})
-    say(f"page http://{settings.page.host}:{settings.page.port}; Ctrl-C ends it")
     become(settings, "console.dashboard")
 
 
