@@ -47,6 +47,7 @@ ONLY_IN = {
     "aiomqtt": ("topologies.gateways",),
     "iotcore": ("topologies.gateways",),
     "httpx": (
+        "topologies.sources.bounded_http",
         "topologies.sources.feeds.http_client",
         *(f"topologies.gateways.{name}" for name in ("http", "openadr", "simulation.http")),
     ),

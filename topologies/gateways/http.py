@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import httpx
 import msgspec
@@ -18,7 +19,7 @@ from agents.devices.mqtt_payloads import AckPayload, setpoint_payload
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.process import run_gateway
 from topologies.gateways.webhook import Webhook
-from vpp.errors import ConfigError, UnreachableError
+from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.http_guard import bounds
 from vpp.messages import DeviceCommand
 from vpp.settings import Settings
@@ -27,6 +28,7 @@ from vpp.store.request_journal import RequestJournal
 log = logging.getLogger(__name__)
 
 NAME = "http"
+MAX_ANSWER_BYTES = 64_000
 _PORT_HINT = "set VPP_WEBHOOK__HOST and VPP_WEBHOOK__PORT"
 
 
@@ -37,6 +39,12 @@ class QuietServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals alone."""
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    body: bytes
 
 
 class HttpLinks:
@@ -64,26 +72,30 @@ class HttpLinks:
         answer = await self._post(entry, entry.address, setpoint_payload(command, entry, valid_for_s))
         if answer is None:
             return None
-        if answer.is_client_error:
+        if 400 <= answer.status < 500:
             return False
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            ack = msgspec.json.decode(answer.content, type=AckPayload)
+            ack = msgspec.json.decode(answer.body, type=AckPayload)
             if self._desk is not None:
                 now = self._desk.clock.now()
                 answered = DeviceAnswered(now, ack.sequence, accepted=ack.accepted, last=ack.last)
                 self._desk.handle([(entry.name, answered)])
         return None
 
-    async def _post(self, entry: DeviceEntry, address: str, body: bytes) -> httpx.Response | None:
+    async def _post(self, entry: DeviceEntry, address: str, body: bytes) -> _Reply | None:
         """Return the answer of a device; None for none, a redirect, or one that says to come again."""
+        headers = {"Content-Type": "application/json"}
         try:
-            headers = {"Content-Type": "application/json"}
-            answer = await self._http.post(address, content=body, headers=headers, timeout=entry.answer_s)
-        except httpx.HTTPError as error:
+            async with (
+                asyncio.timeout(entry.answer_s),  # of the whole answer: the limit of httpx holds for one wait
+                self._http.stream("POST", address, content=body, headers=headers, timeout=entry.answer_s) as answer,
+            ):
+                reply = _Reply(answer.status_code, await _bounded(answer))
+        except (httpx.HTTPError, TimeoutError, DataError) as error:
             log.debug("device %s: %s", entry.name, error)
             return None
-        passing = answer.status_code in (408, 425, 429) or answer.is_server_error or answer.is_redirect
-        return None if passing else answer
+        passing = reply.status in (408, 425, 429) or reply.status >= 500 or answer.is_redirect
+        return None if passing else reply
 
     async def run(self, desk: GatewayDesk, stop: asyncio.Event) -> None:
         """Listen, and send heartbeats, until stopped.
@@ -131,9 +143,23 @@ class HttpLinks:
         assert self._desk is not None
         while entry.asset_id is not None and entry.address and not stop.is_set():
             answer = await self._post(entry, f"{entry.address.rstrip('/')}/heartbeat", b"{}")
-            if answer is not None and answer.is_success:
+            if answer is not None and 200 <= answer.status < 300:
                 self._desk.handle([(entry.name, HeartbeatSent(self._desk.clock.now()))])
             await asyncio.sleep(entry.beat_s)
+
+
+async def _bounded(answer: httpx.Response) -> bytes:
+    """Return the body of a device's answer.
+
+    Raises:
+        DataError: It is larger than the limit.
+    """
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            raise DataError(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)
 
 
 def bound_socket(host: str, port: int, *, hint: str) -> socket.socket:

@@ -21,6 +21,7 @@ from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publicat
 from topologies.control.operator_orders import OPERATOR_PRIORITY, gateway_order
 from topologies.control.publisher import Post
 from topologies.runtime.process import stop_on_signals
+from topologies.sources.bounded_http import BoundedHttp, WholeAnswer
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
@@ -48,18 +49,18 @@ class VtnClient:
 
     Args:
         settings: Address, program and credentials.
+        answer_s: Limit of a whole answer (s); None: as ``BoundedHttp``.
 
     Raises:
         ConfigError: There is no address.
     """
 
-    def __init__(self, settings: OpenAdrSettings) -> None:
+    def __init__(self, settings: OpenAdrSettings, *, answer_s: float | None = None) -> None:
         if settings.url is None:
             raise ConfigError("there is no VTN", hint="set VPP_OPENADR__URL, VPP_OPENADR__ZONE and the credentials")
         self._settings = settings
-        self._http = httpx.Client(
-            base_url=settings.url.rstrip("/") + "/", timeout=TIMEOUT_S, headers={"User-Agent": "smartgrid-ai"}
-        )
+        self._base = settings.url.rstrip("/") + "/"
+        self._http = BoundedHttp(TIMEOUT_S, answer_s=answer_s)
         self._token: tuple[str, float] | None = None
 
     def events(self) -> list[DemandEvent]:
@@ -88,10 +89,10 @@ class VtnClient:
 
     def _get(self, path: str, params: dict[str, str | int]) -> bytes:
         answer = self._request("GET", path, params=params, headers=self._authorization())
-        if answer.status_code == httpx.codes.UNAUTHORIZED and self._token is not None:
+        if answer.status == httpx.codes.UNAUTHORIZED and self._token is not None:
             self._token = None  # it ended before its time
             answer = self._request("GET", path, params=params, headers=self._authorization())
-        return _body(answer)
+        return _body(answer, path)
 
     def _authorization(self) -> dict[str, str]:
         settings = self._settings
@@ -104,7 +105,7 @@ class VtnClient:
                 "client_id": settings.client_id,
                 "client_secret": secret.get_secret_value(),
             }
-            body = _body(self._request("POST", "auth/token", data=form))
+            body = _body(self._request("POST", "auth/token", data=form), "auth/token")
             try:
                 token = msgspec.json.decode(body, type=_Token)
             except msgspec.MsgspecError as error:
@@ -112,19 +113,22 @@ class VtnClient:
             self._token = (token.access_token, time.monotonic() + 0.9 * token.expires_in)
         return {"Authorization": f"Bearer {self._token[0]}"}
 
-    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **more: Any) -> WholeAnswer:
         try:
-            return self._http.request(method, path, **more)
+            return self._http.request(method, self._base + path, **more)
+        except httpx.InvalidURL as error:
+            address = masked(str(self._settings.url))
+            raise ConfigError(f"{address} is not an address: {error}", hint="correct VPP_OPENADR__URL") from error
         except httpx.HTTPError as error:
             address = masked(str(self._settings.url))
             raise UnreachableError(f"the VTN {address} does not answer: {masked(str(error))}") from error
 
 
-def _body(answer: httpx.Response) -> bytes:
+def _body(answer: WholeAnswer, path: str) -> bytes:
     if answer.is_success:
-        return answer.content
-    text = f"the VTN answered {answer.status_code} to {answer.request.url.path}"
-    if answer.status_code in (408, 425, 429) or answer.is_server_error:
+        return answer.body
+    text = f"the VTN answered {answer.status} to {path}"
+    if answer.status in (408, 425, 429) or answer.status >= 500:
         raise UnreachableError(text)
     raise ConfigError(text, hint="check VPP_OPENADR__URL, the credentials and the program")
 

@@ -19,7 +19,9 @@ class FeedSettings(SettingsGroup):
     requests_per_s: float | None = Field(
         default=None, gt=0, description="most requests per second to one service; None: the service's limit"
     )
-    timeout_s: float = Field(default=30.0, gt=0, description="limit of one request (s)")
+    timeout_s: float = Field(
+        default=30.0, gt=0, description="limit of one wait of a request (s); a whole answer may take ten times as long"
+    )
     elexon_url: str = Field(default="https://data.elexon.co.uk/bmrs/api/v1", description="Elexon Insights (GB)")
     aemo_url: str = Field(default="https://aemo.com.au", description="AEMO, monthly files of price and demand")
     aemo_nemweb_url: str = Field(default="https://nemweb.com.au", description="AEMO, dispatch files")

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import httpx
 
+from topologies.sources.bounded_http import BoundedHttp
 from topologies.sources.feeds.addresses import address_of, key_of
-from vpp.errors import ConfigError, UnreachableError
+from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.feeds.contract import PASSING, AnswerError, Ask, Service, utc
 from vpp.masking import masked
 from vpp.settings import FeedSettings
@@ -24,7 +25,6 @@ BUSY = frozenset({429, 500, 502, 503, 504})
 NO_RIGHT = frozenset({401, 403})
 MAX_WAIT_S = 60.0
 ATTEMPTS = 6
-MAX_BODY_BYTES = 64_000_000
 
 
 class FeedClient:
@@ -35,6 +35,7 @@ class FeedClient:
         settings: Addresses, keys, time limit.
         sleep: Waits for a number of seconds; a running source gives one that ends when it is stopped.
         attempts: How often a request is sent before it fails.
+        answer_s: Limit of a whole answer (s); None: as ``BoundedHttp``.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FeedClient:
         *,
         sleep: Callable[[float], object] = time.sleep,
         attempts: int = ATTEMPTS,
+        answer_s: float | None = None,
     ) -> None:
         self._service = service
         self._settings = settings
@@ -57,9 +59,7 @@ class FeedClient:
                 f"{service.title} answers only with a key", hint=f"set VPP_FEEDS__{service.name.upper()}_KEY"
             )
         self._key = key
-        self._http = httpx.Client(
-            timeout=settings.timeout_s, follow_redirects=True, headers={"User-Agent": "smartgrid-ai"}
-        )
+        self._http = BoundedHttp(settings.timeout_s, answer_s=answer_s, follow_redirects=True)
 
     def close(self) -> None:
         """Close the connections."""
@@ -105,8 +105,9 @@ class FeedClient:
         if self._key is not None and self._service.key_param is not None:
             params[self._service.key_param] = self._key
         try:
-            with self._http.stream("GET", url, params=params) as answer:
-                body = self._body(answer, address)
+            answer = self._http.request("GET", url, params=params)
+        except DataError as error:
+            raise AnswerError(f"{self._service.title} ({address}): {error}", fault="shape") from error
         except httpx.InvalidURL as error:
             raise ConfigError(f"{address} is not an address: {error}", hint=f"correct feeds.{ask.host}_url") from error
         except httpx.HTTPError as error:
@@ -114,33 +115,21 @@ class FeedClient:
                 f"{self._service.title} ({address}) does not answer: {type(error).__name__} {error}".rstrip(),
                 hint=f"check the network; vpp feeds check {self._service.name} tries again",
             ) from error
-        if answer.status_code in BUSY:
+        if answer.status in BUSY:
             raise UnreachableError(
-                f"{self._service.title} ({address}) answers {answer.status_code}",
+                f"{self._service.title} ({address}) answers {answer.status}",
                 hint="it is busy or broken: try again later",
                 retry_after_s=_retry_after_s(answer.headers.get("Retry-After")),
             )
-        if answer.status_code in NO_RIGHT:
+        if answer.status in NO_RIGHT:
             raise ConfigError(
-                f"{self._service.title} ({address}) answers {answer.status_code}: no right to read",
+                f"{self._service.title} ({address}) answers {answer.status}: no right to read",
                 hint=f"check VPP_FEEDS__{self._service.name.upper()}_KEY",
             )
-        if answer.status_code >= 300:
-            detail = f"{answer.status_code}: {body[:120].decode('utf-8', 'replace')!r}"
+        if answer.status >= 300:
+            detail = f"{answer.status}: {answer.body[:120].decode('utf-8', 'replace')!r}"
             raise AnswerError(f"{self._service.title} ({address}) answers {detail}", fault="refused")
-        return read(body)
-
-    def _body(self, answer: httpx.Response, address: str) -> bytes:
-        """Return the body, unpacked; what an answer may hold in memory is bounded."""
-        body = bytearray()
-        for part in answer.iter_bytes():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise AnswerError(
-                    f"{self._service.title} ({address}) answers with more than {MAX_BODY_BYTES / 1e6:g} MB",
-                    fault="shape",
-                )
-        return bytes(body)
+        return read(answer.body)
 
     def _pace(self) -> None:
         now = time.monotonic()

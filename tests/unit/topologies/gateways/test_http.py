@@ -19,13 +19,15 @@ from starlette.responses import Response
 
 from agents.devices.inventory import DeviceEntry, Inventory
 from agents.devices.simulation import DeviceFault, SimulatedDevice
+from tests.worlds.builders import T0
 from tests.worlds.devices import Kept, free_port, setpoint, until
+from tests.worlds.feeds.dripping_server import DRIPS, dripping
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.http import HttpLinks
 from topologies.gateways.simulation.http import SimulatedHttpDevice
 from vpp.errors import ConfigError, UnreachableError
-from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation
+from vpp.messages import CommandCause, CommandOutcome, DeviceCommand, Message, Observation
 from vpp.settings import Settings, WebhookSettings
 from vpp.store.command_journal import CommandJournal
 
@@ -290,6 +292,33 @@ async def test_a_device_that_answers_with_an_error_is_named_and_takes_the_same_n
         site.battery.status = 200
         if outcome is CommandOutcome.NOT_REACHED:
             await until(lambda: [taken.sequence for taken in site.battery.device.taken] == [1])
+
+
+ANSWERS = {**DRIPS, "large": b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + b" " * 99999}
+
+
+@pytest.mark.parametrize("beginning", [pytest.param(value, id=name) for name, value in ANSWERS.items()])
+async def test_a_device_whose_answer_never_ends_or_is_too_large_has_not_answered(site: Site, beginning: bytes) -> None:
+    links = HttpLinks(site.settings, (site.entry,))
+    command = DeviceCommand(
+        zone="HOME",
+        slot=T0,
+        asset_id="bat",
+        sequence=1,
+        revision=0,
+        decision_id="d",
+        power_mw=2.0,
+        fallback_mw=0.0,
+        cause=CommandCause.SETPOINT,
+        outcome=CommandOutcome.PENDING,
+        gateway="http",
+        device="bat",
+        made_at=T0,
+    )
+    with dripping(beginning) as (address, _):
+        entry = site.entry.model_copy(update={"address": address, "answer_s": 0.4})
+        async with asyncio.timeout(5.0):
+            assert await links.transmit(entry, command, 60.0) is None
 
 
 def test_without_a_token_nothing_listens(site: Site) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.worlds.devices import Kept
+from tests.worlds.feeds.dripping_server import DRIPS, dripping
 from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
 from tests.worlds.field.vtn import CLIENT, SECRET, Vtn, event
 from tests.worlds.mcp_plant import fill
@@ -157,3 +158,19 @@ def test_events_come_in_pages_of_one_program_and_an_ended_token_is_renewed(tmp_p
 def test_without_a_vtn_the_next_step_is_said() -> None:
     with pytest.raises(ConfigError, match="there is no VTN"):
         VtnClient(OpenAdrSettings())
+
+
+@pytest.mark.parametrize("beginning", [pytest.param(value, id=name) for name, value in DRIPS.items()])
+def test_a_vtn_whose_answer_never_ends_does_not_hold_the_gateway(beginning: bytes) -> None:
+    with dripping(beginning) as (address, _):
+        client = VtnClient(OpenAdrSettings(url=address, zone="GB"), answer_s=0.3)
+        with pytest.raises(UnreachableError, match="took more than"):
+            client.events()
+        client.close()
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    client = VtnClient(OpenAdrSettings(url="http://[::1/", zone="GB"))
+    with pytest.raises(ConfigError, match="is not an address"):
+        client.events()
+    client.close()

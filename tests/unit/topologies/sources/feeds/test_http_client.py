@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.worlds.feeds.dripping_server import DRIPS, dripping
 from tests.worlds.feeds.feed_server import Fault, FeedServer, serving
-from topologies.sources.feeds.http_client import MAX_BODY_BYTES, FeedClient
+from topologies.sources.bounded_http import MAX_BODY_BYTES
+from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import ConfigError, UnreachableError
 from vpp.feeds.contract import AnswerError, Ask, read_json
 from vpp.feeds.elexon import SERVICE
@@ -74,6 +76,19 @@ def test_an_answer_that_would_fill_the_memory_is_refused(is_packed: bool) -> Non
     fault = Fault(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}) if is_packed else Fault(body=body)
     with serving(answer, fault) as server, pytest.raises(AnswerError, match="more than 64 MB"):
         client(server, []).get(ASK, read_json)
+
+
+@pytest.mark.parametrize("beginning", [pytest.param(value, id=name) for name, value in DRIPS.items()])
+def test_an_answer_that_never_ends_is_asked_for_again_and_then_an_error(beginning: bytes) -> None:
+    slept: list[float] = []
+    with dripping(beginning) as (address, _):
+        settings = FeedSettings(elexon_url=address, requests_per_s=1e6, timeout_s=5.0)
+        slow = FeedClient(SERVICE, settings, sleep=slept.append, attempts=2, answer_s=0.3)
+        with pytest.raises(UnreachableError, match=r"took more than 0\.3 s") as raised:
+            slow.get(ASK, read_json)
+        slow.close()
+    assert [wait for wait in slept if wait >= 1.0] == [1.0]
+    assert "vpp feeds check elexon" in str(raised.value.hint)
 
 
 def test_a_service_that_is_not_there_is_an_error_with_the_next_step() -> None:
