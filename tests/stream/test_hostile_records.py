@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ import pytest
 from tests.worlds.builders import ZONE, closed_slot, forecast_at, slot_at
 from tests.worlds.forecasts.no_model import no_model
 from tests.worlds.plant_loop import PLANT
-from tests.worlds.records.fuzzed_records import every_field_spoiled, random_record
+from tests.worlds.records.fuzzed_records import (
+    HEADERS,
+    STAMPS_MS,
+    every_field_spoiled,
+    example_of,
+    kinds_of,
+    random_envelope,
+    random_record,
+)
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
@@ -24,8 +33,10 @@ from vpp import messages as m
 from vpp.fleet.schema import Zone
 from vpp.settings import Settings, load_settings
 from vpp.store.sqlite import SqliteStore
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.reducer import Origin, Output, Reducer
-from vpp.streams.topics import FEATURES, INPUT_OF, STORED, TOPICS, Topic
+from vpp.streams.topics import FEATURES, INPUT_OF, STORED, TELEMETRY, TOPICS, Topic
+from vpp.streams.tracing import RecordTrace
 
 RECORDS = int(os.environ.get("VPP_TEST_FUZZ_RECORDS", "2000"))
 SEED = int(os.environ.get("VPP_TEST_FUZZ_SEED", "14"))
@@ -59,17 +70,37 @@ class Workers:
         self.store = SqliteStore(settings.store_path)
         self._sink = StoreSink(self.store, {topic.wire(): topic for topic in STORED}, self._bury)
 
-    def send(self, topic: Topic, value: bytes | None, key: bytes | None = ZONE.encode()) -> None:
+    def send(
+        self,
+        topic: Topic,
+        value: bytes | None,
+        key: bytes | None = ZONE.encode(),
+        stamp_ms: int = SEEN_MS,
+        headers: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        """Send one record to all workers that read the topic.
+
+        Args:
+            topic: Its topic.
+            value: Raw value.
+            key: Raw key.
+            stamp_ms: Its time in the log (ms since 1970).
+            headers: Its headers.
+        """
         self.offset += 1
+        origin = Origin(topic.name, 0, self.offset, broker_time(stamp_ms))
         for name, source in INPUT_OF.items():
             if source is topic:
                 state = self._states.setdefault((name, key), Bytes())
-                origin = Origin(topic.name, 0, self.offset)
-                self._note(self._runners[name].process(value, key, origin, state))
+                trace, runner = RecordTrace(headers, stamp_ms), self._runners[name]
+                for output in self._note(runner.process(value, key, origin, state, headers)):
+                    hop = trace.hop_of(output.message, runner.slot, SEEN_MS)
+                    assert hop is None or hop.headers(name)
         if topic is FEATURES:
-            self._note(iter(self._inference.process(value, key, Origin(topic.name, 0, self.offset), [])))
+            self._note(self._inference.process(value, key, origin, headers))
+            assert self._inference.answer(value, key, origin, stamp_ms, headers)
         if topic in STORED:
-            self._sink.add(value, key, SEEN_MS, [], topic.wire(), 0, self.offset)
+            self._sink.add(value, key, stamp_ms, list(headers), topic.wire(), 0, self.offset)
         if self.offset % FLUSH_EVERY == 0:
             self._sink.flush()
 
@@ -80,14 +111,16 @@ class Workers:
         self._sink.flush()
         self.store.close()
 
-    def _note(self, outputs: Iterator[Output]) -> None:
-        for output in outputs:
+    def _note(self, outputs: Iterable[Output]) -> list[Output]:
+        noted = list(outputs)
+        for output in noted:
             assert m.encode(output.message)
             if isinstance(output.message, m.DeadLetter):
                 self.letters[output.message.reason] += 1
+        return noted
 
     def _bury(self, letters: list[Output]) -> None:
-        self._note(iter(letters))
+        self._note(letters)
 
 
 @pytest.fixture
@@ -106,11 +139,30 @@ def test_any_value_in_any_field_leaves_all_workers_running(topic: Topic, workers
     assert sum(workers.letters.values()) > 0
 
 
+@pytest.mark.parametrize("topic", [pytest.param(topic, id=topic.name) for topic in TOPICS])
+def test_any_stamp_and_any_header_leaves_all_workers_running(topic: Topic, workers: Workers) -> None:
+    for kind in kinds_of(topic):
+        value = json.dumps(example_of(kind)).encode()
+        for stamp_ms in STAMPS_MS:
+            workers.send(topic, value, stamp_ms=stamp_ms)
+        for headers in HEADERS:
+            workers.send(topic, value, headers=headers)
+        workers.flush()
+
+
+def test_the_forged_way_of_a_slot_does_not_stop_the_store(workers: Workers) -> None:
+    value = m.encode(closed_slot(1))
+    for headers in HEADERS:
+        workers.send(TELEMETRY, value, headers=headers)
+    workers.flush()
+    assert workers.store.count("telemetry") == 1
+
+
 def test_hostile_records_at_random_stop_nobody_and_lose_no_good_record(workers: Workers) -> None:
     random_ = random.Random(SEED)
     good = {topic.name: topic for topic in TOPICS}
     for count in range(RECORDS):
-        workers.send(*random_record(random_))
+        workers.send(*random_record(random_), *random_envelope(random_, SEEN_MS))
         if count % 100 == 0:
             workers.send(good["telemetry"], m.encode(closed_slot(1000 + count // 100)))
             workers.send(good["forecasts"], m.encode(forecast_at(1000 + count // 100)))

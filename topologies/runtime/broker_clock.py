@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from vpp.domain import Step, iso
 from vpp.errors import MessageError
@@ -19,17 +19,7 @@ from vpp.messages import (
     SlotClosed,
     TraderBid,
 )
-
-AHEAD = timedelta(minutes=10)
-"""By so much a producer's clock may be ahead of the broker's."""
-
-
-def broker_time(timestamp_ms: int) -> datetime:
-    """Return the broker's time of a record from its timestamp (ms since 1970).
-
-    A broker that leaves the timestamp to producers, as the embedded one does, would take any: none is later than now.
-    """
-    return min(datetime.fromtimestamp(timestamp_ms / 1000, UTC), datetime.now(UTC) + AHEAD)
+from vpp.streams.broker_stamps import AHEAD
 
 
 def refuse_future(message: Message, step: Step, now: datetime) -> None:

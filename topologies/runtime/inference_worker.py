@@ -9,12 +9,12 @@ from quixstreams import Application
 from quixstreams.context import message_context
 
 from models.registry.registry import Registry
-from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.inference import NAME, InferenceStep
 from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.status import StatusFile
 from vpp.fleet.in_force import configured_zones
 from vpp.settings import Settings
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.kafka import WireRecord, application, quix_topic
 from vpp.streams.reducer import Origin
 from vpp.streams.topics import ALERTS, DLQ, FEATURES, TELEMETRY

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaException, Producer
 
 from models.registry.registry import Registry
-from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.inference import InferenceStep
 from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.settings import load_settings
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.kafka import producer_config
 from vpp.streams.reducer import Origin
 from vpp.streams.topics import BY_NAME, FEATURES

@@ -16,7 +16,6 @@ from quixstreams import Application
 from quixstreams.sinks import BaseSink, SinkBackpressureError
 
 from agents.orders.approval import was_admitted
-from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from topologies.runtime.status import StatusFile
@@ -30,6 +29,7 @@ from vpp.store.message_rows import rows_of
 from vpp.store.query import unfit
 from vpp.store.table import Row, Table
 from vpp.store.tables import AUDIT, BY_NAME, ENDS, HOPS
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.kafka import application, quix_topic, wire_record
 from vpp.streams.reducer import Origin, Output
 from vpp.streams.signatures import Verifier, signer_of, verifier_of

@@ -12,7 +12,6 @@ from quixstreams import Application
 from quixstreams.context import message_context
 
 from agents.orders.zone_change import ChangeAuthority
-from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.process import own_process
 from topologies.runtime.reducers import make_reducer
@@ -21,6 +20,7 @@ from topologies.runtime.status import StatusFile
 from vpp.fleet.in_force import configured_zones
 from vpp.settings import Settings
 from vpp.streams.broker_rights import open_topics
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.kafka import WireRecord, application, quix_topic, state_dir, wire_record
 from vpp.streams.reducer import Origin
 from vpp.streams.signatures import signer_of, verifier_of

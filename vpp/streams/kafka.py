@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,6 +24,7 @@ from quixstreams.state.rocksdb import RocksDBOptions
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import encode
 from vpp.settings import Settings
+from vpp.streams.broker_stamps import broker_time
 from vpp.streams.reducer import Output
 from vpp.streams.signatures import Headers, Signer, Verifier
 from vpp.streams.topics import BY_NAME, TOPICS, Topic
@@ -197,7 +198,7 @@ class WireRecord:
 
 def appended_at(record: Message) -> datetime:
     """Return the broker's time of a record that a plain consumer read."""
-    return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
+    return broker_time(record.timestamp()[1])
 
 
 def log_time_s(record: Message) -> float | None:

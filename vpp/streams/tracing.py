@@ -33,7 +33,8 @@ STEP_OF: dict[type, str] = {
 """The messages that carry a slot from step to step, and the step that writes each; their ``slot`` is the closed one."""
 
 _PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_OURS = re.compile(rb"vpp=(\d{1,15})-(\d{1,15})-(\d{1,15})")
+_OURS = re.compile(rb"vpp=(\d{1,13})-(\d{1,13})-(\d{1,13})(?:,.*)?", re.DOTALL)
+"""Milliseconds of at most 13 digits lie before the year 2287: every one is a time."""
 _NO_TRACE = "0" * 32
 
 Headers = Iterable[tuple[str, Any]] | None
@@ -106,7 +107,7 @@ def _hop_of(headers: Headers, trace_id: str | None) -> Hop | None:
         return None
     for name, value in headers or ():
         if name == TRACESTATE and isinstance(value, bytes):
-            match = _OURS.match(value)
+            match = _OURS.fullmatch(value)
             return None if match is None else Hop(trace_id, int(match[1]), int(match[2]), int(match[3]))
     return None
 

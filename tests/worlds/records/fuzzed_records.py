@@ -137,3 +137,26 @@ def random_record(random_: random.Random) -> tuple[Topic, bytes | None, bytes | 
         cut = random_.randrange(len(payload))
         payload = payload[:cut] + bytes([random_.randrange(256)]) + payload[cut + 1 :]
     return topic, payload, key
+
+
+STAMPS_MS = (-1, 0, 1, -(2**63), 2**63 - 1, 253_402_300_800_000, 4_102_444_800_000)
+"""Times of records that a producer may write where the broker leaves them to it."""
+_TRACE_ID = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
+HEADERS: tuple[list[tuple[str, Any]], ...] = (
+    [("traceparent", _TRACE_ID), ("tracestate", b"vpp=999999999999999-999999999999999-999999999999999")],
+    [("traceparent", _TRACE_ID), ("tracestate", b"vpp=9999999999999-0-9999999999999")],
+    [("traceparent", _TRACE_ID), ("tracestate", b"vpp=1-2-" + b"9" * 400)],
+    [("traceparent", _TRACE_ID), ("tracestate", None)],
+    [("traceparent", None), ("tracestate", b"\xff\x00")],
+    [("traceparent", b"\xff" * 55)],
+    [("vpp-signature", b"v1.x.99999999999999999999.\xff")],
+    [("", b""), ("\U0001f50b", b"x" * 10_000)],
+    [("tracestate", b"vpp=1-2-3")] * 200,
+)
+"""Headers that no producer of ours would write."""
+
+
+def random_envelope(random_: random.Random, plain_ms: int) -> tuple[int, list[tuple[str, Any]]]:
+    """Return the stamp (ms since 1970) and the headers of a record, each hostile in one of ten; else ``plain_ms``."""
+    stamp_ms = random_.choice(STAMPS_MS) if random_.random() < 0.1 else plain_ms
+    return stamp_ms, random_.choice(HEADERS) if random_.random() < 0.1 else []

@@ -18,12 +18,14 @@ from tests.worlds.builders import (
     slot_at,
     trader_bid_at,
 )
+from tests.worlds.records.fuzzed_records import STAMPS_MS
 from tests.worlds.records.signed_workers import SignedWorkers
-from topologies.runtime.broker_clock import AHEAD, broker_time, refuse_future
+from topologies.runtime.broker_clock import refuse_future
 from vpp import messages as m
 from vpp.domain import Step
 from vpp.errors import MessageError
 from vpp.settings import load_settings
+from vpp.streams.broker_stamps import AHEAD, broker_time
 from vpp.streams.kafka import WireRecord
 
 HALF_HOUR = Step(30)
@@ -113,3 +115,8 @@ def test_a_timestamp_from_the_future_is_not_the_brokers() -> None:
     now = datetime.now(UTC)
     assert broker_time(int((now + timedelta(days=400)).timestamp() * 1000)) <= now + AHEAD + timedelta(minutes=1)
     assert broker_time(1_700_000_000_000) == datetime.fromtimestamp(1_700_000_000, UTC)
+
+
+@pytest.mark.parametrize("stamp_ms", STAMPS_MS)
+def test_any_timestamp_is_a_time(stamp_ms: int) -> None:
+    assert datetime.fromtimestamp(0, UTC) <= broker_time(stamp_ms) <= datetime.now(UTC) + AHEAD
