@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from vpp.alerting.act_book import ActBook
-from vpp.alerting.rules import AlertRules, Handling, Subject
+from vpp.alerting.act_book import ActBook, drop_first
+from vpp.alerting.rules import MAX_STEPS, AlertRules, Handling, Subject
 from vpp.messages import EPISODES, Alert, AlertAct, Notice, NoticeOutcome, Severity
 from vpp.messages.alert_words import RANK
 
@@ -26,7 +26,16 @@ GIVE_UP_AFTER = timedelta(hours=24)
 REMEMBERED = timedelta(days=8)
 """Longer than the topic keeps records, so a record that comes again is known."""
 
+MAX_EARLY = 10_000
+MAX_OPEN = 20_000
+MAX_CLOSED = 200_000
+"""Most alerts of each kind in memory: notices that wait for their alert, open alerts, alerts that are over. Of more,
+the first ones are dropped: a flood of forged records must not fill the memory."""
+_STAGES = frozenset({RAISED, ENDED, *(f"{ESCALATED}-{number}" for number in range(1, MAX_STEPS + 1))})
+
 Key = tuple[str, str]
+Stages = dict[tuple[str, str], Notice]
+"""Notices by stage and contact."""
 
 
 @dataclass
@@ -116,9 +125,20 @@ class Notifier:
         self._rules = rules
         self._acts = ActBook()
         self._cases: dict[Key, _Case] = {}
-        self._early: dict[Key, list[Notice]] = {}
+        self._early: dict[Key, tuple[datetime, Stages]] = {}
         self._closed: dict[Key, datetime] = {}
         self._outboxes = {name: _Outbox() for name in rules.contacts}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Return how many alerts are open, closed and expected, and the notices of the last ones."""
+        notices = sum(len(stages) for _, stages in self._early.values())
+        return {
+            "open": len(self._cases),
+            "closed": len(self._closed),
+            "early": len(self._early),
+            "notices": notices,
+        }
 
     def take(self, record: Alert | AlertAct | Notice, at: datetime) -> None:
         """Take one record of the topic; ``at`` is the broker's time of it."""
@@ -128,12 +148,19 @@ class Notifier:
             case AlertAct():
                 self._acts.take(record)
             case Notice():
-                key = (record.zone, record.alert_id)
-                case = self._cases.get(key)
-                if case is None:
-                    self._early.setdefault(key, []).append(record)
-                else:
-                    _mark(case, record)
+                self._take_notice(record, at)
+
+    def _take_notice(self, notice: Notice, at: datetime) -> None:
+        if notice.contact not in self._outboxes or notice.stage not in _STAGES:
+            return  # of earlier rules, or forged: no alert waits for it
+        key = (notice.zone, notice.alert_id)
+        case = self._cases.get(key)
+        if case is not None:
+            _mark(case, notice)
+        elif key not in self._closed:
+            _, stages = self._early.setdefault(key, (at, {}))
+            stages[notice.stage, notice.contact] = notice
+            drop_first(self._early, MAX_EARLY)
 
     def _take_alert(self, alert: Alert, at: datetime) -> None:
         key = (alert.zone, alert.alert_id)
@@ -150,13 +177,18 @@ class Notifier:
         limit = self._rules.live_within_min
         is_live = limit is None or abs(at - alert.slot) <= timedelta(minutes=limit)
         if not handling.tell or not is_live or self._rules.in_maintenance(subject) is not None:
-            self._closed[key] = at
+            self._close(key, at)
             return
         case = self._cases[key] = _Case(alert, subject, handling, at)
         if alert.ended_at is not None:
             case.end_seen_at = at
-        for notice in self._early.pop(key, ()):
+        _, stages = self._early.pop(key, (at, Stages()))
+        for notice in stages.values():
             _mark(case, notice)
+        if len(self._cases) > MAX_OPEN:
+            dropped = next(iter(self._cases))
+            del self._cases[dropped]
+            self._close(dropped, at)
 
     def due(self, now: datetime) -> list[AlertMessage]:
         """Return the messages to send now, at most one for each contact; each then counts as under way."""
@@ -166,7 +198,7 @@ class Notifier:
         for key, case in list(self._cases.items()):
             if self._is_over(case, now):
                 del self._cases[key]
-                self._closed[key] = now
+                self._close(key, now)
                 continue
             for contact, notice in self._due_of(case, now) if free else ():
                 if contact in free:
@@ -216,6 +248,10 @@ class Notifier:
                 written.append(notice)
         return written
 
+    def _close(self, key: Key, at: datetime) -> None:
+        self._closed[key] = at
+        drop_first(self._closed, MAX_CLOSED)
+
     def _is_free(self, name: str, box: _Outbox, now: datetime) -> bool:
         gap = timedelta(seconds=self._rules.contacts[name].gap_s)
         return (
@@ -261,7 +297,7 @@ class Notifier:
         oldest = now - REMEMBERED
         while self._closed and next(iter(self._closed.values())) < oldest:
             del self._closed[next(iter(self._closed))]
-        while self._early and next(iter(self._early.values()))[0].at < oldest:
+        while self._early and next(iter(self._early.values()))[0] < oldest:
             del self._early[next(iter(self._early))]
 
     def _is_over(self, case: _Case, now: datetime) -> bool:

@@ -33,6 +33,8 @@ from vpp.messages.alert_words import ACTIONS
 from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml, text_of
 
+MAX_STEPS = 20
+"""Most escalations of one alert."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
@@ -128,7 +130,7 @@ class AlertRule(_Scope):
     action: str | None = Field(default=None, max_length=200)
     tell: bool | None = None
     tell_end: bool | None = None
-    escalate: tuple[Escalation, ...] | None = None
+    escalate: tuple[Escalation, ...] | None = Field(default=None, max_length=MAX_STEPS)
 
     def covers(self, subject: Subject) -> bool:
         """Return whether an alert is of one of the codes, zones, assets and severities that are named."""

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.worlds.alerting.records import T0, alert, in_works, minutes, rules_of, silenced, taken_on
-from vpp.alerting.notifier import Notifier
-from vpp.alerting.rules import AlertRules
+from vpp.alerting import notifier as notifier_module
+from vpp.alerting.notifier import MAX_EARLY, REMEMBERED, Notifier
+from vpp.alerting.rules import MAX_STEPS, AlertRules
 from vpp.messages import Alert, AlertAct, AlertCode, Notice, NoticeOutcome
 
 ESCALATE = {
@@ -241,3 +243,47 @@ def test_at_least_once_through_crashes_and_outages_and_no_storm(steps: list[str]
     assert {name for stage, name in message if stage == "raised"} >= set(names) - acked
     assert all(count <= 1 + crashes for count in message.values())
     assert messages <= len(steps) + 2, "at most one message a contact at a time"
+
+
+def forged(number: int, **fields: Any) -> Notice:
+    given = {"contact": "desk", "stage": "raised", "at": minutes(10**7), "alert_id": f"never-{number}"} | fields
+    return Notice(zone="Z", slot=T0, outcome=NoticeOutcome.DELIVERED, attempts=1, **given)
+
+
+class TestFlood:
+    """Forged records fill no memory, and what came before them is still reported."""
+
+    def test_notices_of_alerts_that_never_come(self) -> None:
+        box = Mailbox().take(alert())
+        for number in range(MAX_EARLY + 500):
+            box.take(forged(number))
+        for number in range(500):
+            box.take(forged(0, contact=f"nobody-{number}"))
+            box.take(forged(0, stage=f"escalated-{number + MAX_STEPS + 1}"))
+            box.take(forged(0, stage=f"x{number}", alert_id="a1"))
+        assert box.notifier.sizes["early"] == MAX_EARLY
+        assert box.notifier.sizes["notices"] <= MAX_EARLY
+        assert box.at(T0) == [("desk", [("raised", "a1")])]
+
+    def test_what_waited_is_forgotten_by_the_time_of_the_broker(self) -> None:
+        box = Mailbox().take(forged(0), T0)
+        box.at(T0 + REMEMBERED)
+        assert box.notifier.sizes["early"] == 1
+        box.at(T0 + REMEMBERED + timedelta(seconds=1))
+        assert box.notifier.sizes["early"] == 0
+
+    def test_alerts_without_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notifier_module, "MAX_OPEN", 100)
+        monkeypatch.setattr(notifier_module, "MAX_CLOSED", 200)
+        box = Mailbox()
+        for number in range(1000):
+            box.take(alert(f"a{number}"))
+        assert (box.notifier.sizes["open"], box.notifier.sizes["closed"]) == (100, 200)
+        ((_, message),) = box.at(T0)
+        assert {name for _, name in message} == {f"a{number}" for number in range(900, 1000)}
+        assert box.take(alert("a899")).at(T0) == [], "an alert that was dropped does not begin anew"
+
+    def test_more_escalations_than_the_limit_are_refused_in_the_rules(self) -> None:
+        steps = [{"after_min": 1 + number, "to": "operators"} for number in range(MAX_STEPS + 1)]
+        with pytest.raises(ValidationError):
+            rules_of(rules=[{"escalate": steps}])
