@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import UTC
 
 import msgspec
 
@@ -41,6 +42,7 @@ def _signature(record: Audit, key: bytes) -> str:
     content = (
         record.zone,
         record.audit_id,
+        record.at.astimezone(UTC).isoformat(timespec="microseconds"),
         record.principal,
         record.action,
         record.verdict,
