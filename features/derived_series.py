@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from vpp.domain import LOAD, NET_LOAD, PRICE, SOLAR, WIND
-from vpp.files.availability import WEATHER_MARK
+from vpp.files.cells.availability import WEATHER_MARK
 
 Terms = tuple[tuple[str, float], ...]
 

@@ -22,7 +22,7 @@ from features.quality_alerts import follow_faults, published_alerts
 from features.ring import SlotRing
 from vpp.domain import FREQUENCY, NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
-from vpp.files.availability import is_forecast
+from vpp.files.cells.availability import is_forecast
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     AssetReading,

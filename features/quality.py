@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, Quality, Step
-from vpp.files.availability import ASSET_MARK
+from vpp.files.cells.availability import ASSET_MARK
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, Values
 

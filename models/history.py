@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vpp.domain import NET_LOAD, NET_LOAD_CHANNELS
-from vpp.files.availability import available_at, is_forecast, is_published
+from vpp.files.cells.availability import available_at, is_forecast, is_published
 from vpp.fleet.schema import Zone
 from vpp.messages import Publication, SlotClosed
 

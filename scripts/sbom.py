@@ -80,7 +80,7 @@ def bill(graph: Graph) -> dict[str, Any]:
 
 
 def _component(key: str, package: Distribution) -> dict[str, Any]:
-    expression = bool(package.metadata.get("License-Expression"))
+    expression = bool(package.metadata.get_all("License-Expression"))
     licence_names = licences(package)
     ref = f"pkg:pypi/{key}@{package.version}"
     licence_entries = [

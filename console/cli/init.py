@@ -14,7 +14,7 @@ from console.cli.options import Json, answer, out, say
 from vpp.atomic_file import write_atomic
 from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError, RefusedError
-from vpp.files.availability import channel_of
+from vpp.files.cells.availability import channel_of
 from vpp.files.channel_check import METER_STEP
 from vpp.files.file_info import FileInfo
 from vpp.files.guessing import Choices, columns_of, guess_mapping, left_alike, needs_time_zone

@@ -22,7 +22,7 @@ from topologies.sources.options import SIMULATION_START, SourceOptions
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
-from vpp.files.availability import MAX_LEAD
+from vpp.files.cells.availability import MAX_LEAD
 from vpp.files.dataset import size_and_change
 from vpp.fleet.in_force import configured_fleet_path, fleet_path, start_fleet_path
 from vpp.fleet.live_change import differences, with_start_of

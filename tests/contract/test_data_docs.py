@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from vpp.files.availability import NOT_CHANNELS
+from vpp.files.cells.availability import NOT_CHANNELS
+from vpp.files.cells.units import UNITS
 from vpp.files.mapping import Mapping, SourceColumn, TimeColumn, parse_mapping, shipped_mappings
-from vpp.files.units import UNITS
 from vpp.fleet import schema
 from vpp.fleet.lookup import shipped_fleet, zone_table
 from vpp.fleet.schema import parse_fleet

@@ -20,7 +20,7 @@ from tests.plant_fixtures import Place, keep_models, make_place, recall_models
 from topologies.control.decision_check import replay_decision
 from topologies.sources.feed import open_file
 from vpp.domain import QUANTILE_NAMES, Target
-from vpp.files.availability import MAX_LEAD
+from vpp.files.cells.availability import MAX_LEAD
 from vpp.fleet.in_force import candidates
 from vpp.store import open_store
 from vpp.store.decisions import decision_at

@@ -16,7 +16,7 @@ from topologies.sources.availability_order import Refits, Window, replay_message
 from topologies.sources.feed import open_file
 from topologies.sources.refit import Retraining
 from vpp.domain import QUANTILE_NAMES
-from vpp.files.availability import MAX_LEAD
+from vpp.files.cells.availability import MAX_LEAD
 from vpp.files.zone_fitting import Overrides
 from vpp.messages import Forecast
 from vpp.settings import Settings

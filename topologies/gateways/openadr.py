@@ -21,7 +21,7 @@ from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publicat
 from topologies.control.operator_orders import OPERATOR_PRIORITY, gateway_order
 from topologies.control.publisher import Post
 from topologies.runtime.process import stop_on_signals
-from topologies.sources.bounded_http import BoundedHttp, WholeAnswer
+from topologies.sources.bounded_http import BoundedClient, WholeAnswer
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
@@ -49,7 +49,7 @@ class VtnClient:
 
     Args:
         settings: Address, program and credentials.
-        answer_s: Limit of a whole answer (s); None: as ``BoundedHttp``.
+        answer_s: Limit of a whole answer (s); None: as ``BoundedClient``.
 
     Raises:
         ConfigError: There is no address.
@@ -60,7 +60,7 @@ class VtnClient:
             raise ConfigError("there is no VTN", hint="set VPP_OPENADR__URL, VPP_OPENADR__ZONE and the credentials")
         self._settings = settings
         self._base = settings.url.rstrip("/") + "/"
-        self._http = BoundedHttp(TIMEOUT_S, answer_s=answer_s)
+        self._http = BoundedClient(TIMEOUT_S, answer_s=answer_s)
         self._token: tuple[str, float] | None = None
 
     def events(self) -> list[DemandEvent]:

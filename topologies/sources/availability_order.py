@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from vpp.files.availability import ASSET_MARK, MAX_LEAD, available_at, is_forecast, is_published
+from vpp.files.cells.availability import ASSET_MARK, MAX_LEAD, available_at, is_forecast, is_published
 from vpp.files.slots import COVERED
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, End, Observation, Promotion, Publication, Raw, Values

@@ -35,7 +35,7 @@ class WholeAnswer:
         return 200 <= self.status < 300
 
 
-class BoundedHttp:
+class BoundedClient:
     """Sends one request at a time.
 
     Args:

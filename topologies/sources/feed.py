@@ -16,7 +16,7 @@ from topologies.sources.simulator import CHANNELS, Simulator
 from vpp.atomic_file import write_atomic
 from vpp.domain import FREQUENCY
 from vpp.errors import ConfigError, DataError
-from vpp.files.availability import is_published
+from vpp.files.cells.availability import is_published
 from vpp.files.dataset import size_and_change
 from vpp.files.file_info import FileInfo
 from vpp.files.mapping import Mapping as ColumnMapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from topologies.sources.feed import Feed
-from vpp.files.availability import ASSET_MARK, is_published
+from vpp.files.cells.availability import ASSET_MARK, is_published
 from vpp.messages import Observation
 
 

@@ -21,7 +21,7 @@ from topologies.sources.feed import Feed
 from topologies.sources.options import SourceOptions, pace_of, window_of
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
-from vpp.files.availability import MAX_LEAD
+from vpp.files.cells.availability import MAX_LEAD
 from vpp.fleet.schema import Zone
 from vpp.messages import Promotion
 from vpp.settings import Settings

@@ -18,7 +18,7 @@ import pandas as pd
 from topologies.sources import weather as w
 from topologies.sources.noise import EVERYWHERE, place_code, slow, white, white_span
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND
-from vpp.files.availability import ASSET_MARK
+from vpp.files.cells.availability import ASSET_MARK
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 

@@ -28,7 +28,7 @@ from vpp.feeds.contract import (
     spans,
     utc,
 )
-from vpp.files.availability import WEATHER_LEAD
+from vpp.files.cells.availability import WEATHER_LEAD
 from vpp.settings import FeedSettings
 
 HOST = "open_meteo"

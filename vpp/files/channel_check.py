@@ -12,7 +12,7 @@ import pandas as pd
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import DataError
-from vpp.files.availability import ASSET_MARK
+from vpp.files.cells.availability import ASSET_MARK
 from vpp.files.columns import FileLayout
 
 _DAY_S = 86_400

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError
-from vpp.files.availability import channel_of
+from vpp.files.cells.availability import channel_of
+from vpp.files.cells.numbers import Numbers, NumberStyle, number_hint, read_numbers
+from vpp.files.cells.units import named_unit, unit_of_channel
 from vpp.files.grouped_numbers import GroupedNumbers
-from vpp.files.numbers import Numbers, NumberStyle, number_hint, read_numbers
 from vpp.files.table import RawChunk
 from vpp.files.times import TimeReader
-from vpp.files.units import named_unit, unit_of_channel
 
 CANONICAL = frozenset({"load_mw", "solar_mw", "wind_mw", "price_per_mwh", "frequency_hz", "temperature_c"})
 _UNIT_ENDS = ("_mw", "_mwh", "_hz", "_c", "_pct", "_wm2", "_kmh", "_hpa")

@@ -12,16 +12,10 @@ import pandas as pd
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError
-from vpp.files.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
-from vpp.files.columns import CANONICAL, is_canonical
-from vpp.files.decoding import guess_encoding, is_parquet
-from vpp.files.mapping import Mapping, fitting_mapping
-from vpp.files.numbers import NumberStyle, readable_styles
-from vpp.files.table import SourceTable, lines_before_header, open_table
-from vpp.files.time_guessing import TIMES, guess_time, text_of, time_column
-from vpp.files.time_text import aware_mask
-from vpp.files.times import zone_of_name
-from vpp.files.units import (
+from vpp.files.cells.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
+from vpp.files.cells.numbers import NumberStyle, readable_styles
+from vpp.files.cells.time_text import aware_mask
+from vpp.files.cells.units import (
     POWER_UNITS,
     TEMPERATURE_UNITS,
     foreign_unit,
@@ -29,6 +23,12 @@ from vpp.files.units import (
     unit_of_price,
     without_unit,
 )
+from vpp.files.columns import CANONICAL, is_canonical
+from vpp.files.decoding import guess_encoding, is_parquet
+from vpp.files.mapping import Mapping, fitting_mapping
+from vpp.files.table import SourceTable, lines_before_header, open_table
+from vpp.files.time_guessing import TIMES, guess_time, text_of, time_column
+from vpp.files.times import zone_of_name
 
 ROWS = 2000
 _NO_POWER = "capacity|kapazit|install|profile|resid|share|anteil|forecast|progno|batter|speicher|wall|reactive|residual"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
-from vpp.files.availability import ASSET_MARK
+from vpp.files.cells.availability import ASSET_MARK
 from vpp.files.file_info import FileInfo
 from vpp.files.mapping import Mapping
 from vpp.files.reader import inspect_file, iter_chunks, open_file, utc

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError, did_you_mean
-from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, READ_AHEAD, ZONE_COLUMN, channel_of, is_forecast
+from vpp.files.cells.availability import ASSET_MARK, NOT_CHANNELS, READ_AHEAD, ZONE_COLUMN, channel_of, is_forecast
+from vpp.files.cells.units import ENERGY_UNITS, UNITS, unit_of_channel
 from vpp.files.columns import CANONICAL, FileLayout, Recipe, canonical_target, is_canonical
 from vpp.files.guessing import NAMES
 from vpp.files.mapping import ZONE_PART, Mapping, SourceColumn, TimeColumn, zone_in
 from vpp.files.times import TimeReader, zone_of_name
-from vpp.files.units import ENERGY_UNITS, UNITS, unit_of_channel
 
 CET_COLUMN = "local_time_cet"
 CET_FIXED = "Etc/GMT-1"

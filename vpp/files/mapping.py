@@ -24,10 +24,10 @@ from pydantic import (
 
 from vpp.domain import Step
 from vpp.errors import ConfigError, did_you_mean
-from vpp.files.availability import ZONE_COLUMN, channel_of
-from vpp.files.numbers import NumberStyle
-from vpp.files.time_text import STYLES
-from vpp.files.units import UNITS, unit_of_channel, units_like
+from vpp.files.cells.availability import ZONE_COLUMN, channel_of
+from vpp.files.cells.numbers import NumberStyle
+from vpp.files.cells.time_text import STYLES
+from vpp.files.cells.units import UNITS, unit_of_channel, units_like
 from vpp.local_time import check_time_zone
 from vpp.validation_text import describe, number_checked
 from vpp.yaml_text import read_yaml, text_of

@@ -19,7 +19,7 @@ import pandas as pd
 
 from vpp.domain import PRICE
 from vpp.errors import ConfigError, DataError, did_you_mean, nearest_hint
-from vpp.files.availability import ASSET_MARK, channel_of, is_forecast
+from vpp.files.cells.availability import ASSET_MARK, channel_of, is_forecast
 from vpp.files.channel_check import ChannelCheck
 from vpp.files.columns import FileLayout
 from vpp.files.file_info import FileInfo, ZoneSpan

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError, did_you_mean
+from vpp.files.cells.numbers import MISSING_MARKS
 from vpp.files.dataset import names_of, read_folder
 from vpp.files.decoding import LastLine, is_parquet, open_text, refuse_other_kinds, wrong_encoding
 from vpp.files.mapping import Mapping
-from vpp.files.numbers import MISSING_MARKS
 from vpp.files.short_rows import ShortRows, find_short_rows
 
 if TYPE_CHECKING:

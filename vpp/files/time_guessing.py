@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vpp.errors import ConfigError, DataError
-from vpp.files.time_text import fitting_formats, iso_times, times_like
+from vpp.files.cells.time_text import fitting_formats, iso_times, times_like
 from vpp.files.times import zone_of_name
 
 TIMES = r"time|zeit|date|datum|stamp|when|hour|start|von|interval|period"

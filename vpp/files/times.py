@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError
-from vpp.files.mapping import TimeColumn
-from vpp.files.numbers import NumberStyle
-from vpp.files.time_text import (
+from vpp.files.cells.numbers import NumberStyle
+from vpp.files.cells.time_text import (
     EPOCHS,
     EXCEL,
     aware_mask,
@@ -29,7 +28,8 @@ from vpp.files.time_text import (
     names_of_zone,
     pattern_times,
 )
-from vpp.files.time_text import time_hint as hint_for
+from vpp.files.cells.time_text import time_hint as hint_for
+from vpp.files.mapping import TimeColumn
 
 _FIRST_YEAR, _LAST_YEAR = 1980, 2200
 

@@ -20,7 +20,7 @@ from topologies.control.model_promotion import tell_workers
 from topologies.sources.feed import FileFeed, open_file
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError, ModelError, UnreachableError
-from vpp.files.availability import MAX_LEAD
+from vpp.files.cells.availability import MAX_LEAD
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import Zone, load_fleet
 from vpp.progress import Progress

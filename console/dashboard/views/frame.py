@@ -137,9 +137,9 @@ def _faults(context: ReadContext) -> dict[str, str]:
 
 def _waiting(faults: Mapping[str, str]) -> ZoneVerdict:
     """Return the verdict before the first slot; a worker that has yet to start is what it waits for."""
-    found = {name: state for name, state in faults.items() if state != "absent"}
-    if found:
-        return ZoneVerdict("warning", plural(len(found), "warning"), fault_words(found))
+    started = {name: state for name, state in faults.items() if state != "absent"}
+    if started:
+        return ZoneVerdict("warning", plural(len(started), "warning"), fault_words(started))
     return ZoneVerdict("waiting", "Waiting", "for the first slot")
 
 

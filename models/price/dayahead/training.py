@@ -15,7 +15,7 @@ from models.price.dayahead.features import renewables_weight
 from models.price.dayahead.model import DayAheadPart
 from models.price.dayahead.walk_forward import DayAheadLearner
 from vpp.domain import PRICE
-from vpp.files.availability import MAX_LEAD, available_at
+from vpp.files.cells.availability import MAX_LEAD, available_at
 from vpp.fleet.schema import Zone
 
 MIN_HISTORY_DAYS = 75

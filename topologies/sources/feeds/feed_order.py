@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from vpp.domain import PRICE
 from vpp.feeds.book import IssueBook
 from vpp.feeds.contract import runs
-from vpp.files.availability import available_at, is_forecast, is_published
+from vpp.files.cells.availability import available_at, is_forecast, is_published
 from vpp.fleet.schema import Zone
 from vpp.messages import Observation, Publication, Raw, Values
 

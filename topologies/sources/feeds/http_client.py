@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx
 
-from topologies.sources.bounded_http import BoundedHttp
+from topologies.sources.bounded_http import BoundedClient
 from topologies.sources.feeds.addresses import address_of, key_of
 from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.feeds.contract import PASSING, AnswerError, Ask, Service, utc
@@ -35,7 +35,7 @@ class FeedClient:
         settings: Addresses, keys, time limit.
         sleep: Waits for a number of seconds; a running source gives one that ends when it is stopped.
         attempts: How often a request is sent before it fails.
-        answer_s: Limit of a whole answer (s); None: as ``BoundedHttp``.
+        answer_s: Limit of a whole answer (s); None: as ``BoundedClient``.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FeedClient:
                 f"{service.title} answers only with a key", hint=f"set VPP_FEEDS__{service.name.upper()}_KEY"
             )
         self._key = key
-        self._http = BoundedHttp(settings.timeout_s, answer_s=answer_s, follow_redirects=True)
+        self._http = BoundedClient(settings.timeout_s, answer_s=answer_s, follow_redirects=True)
 
     def close(self) -> None:
         """Close the connections."""

@@ -21,7 +21,7 @@ from vpp.errors import ConfigError
 from vpp.feeds.book import IssueBook
 from vpp.feeds.catalogue import service_named
 from vpp.feeds.contract import Dataset, Service
-from vpp.files.availability import available_at, is_forecast
+from vpp.files.cells.availability import available_at, is_forecast
 from vpp.files.zone_fitting import Overrides, zone_for
 from vpp.fleet.schema import Zone, load_fleet
 from vpp.settings import FeedSettings, Settings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from topologies.sources.availability_order import Refits, Window, refit_times, replay_messages
 from topologies.sources.feed import open_file
 from topologies.sources.simulator import Simulator
-from vpp.files.availability import available_at
+from vpp.files.cells.availability import available_at
 from vpp.files.zone_fitting import zone_for
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Zone

@@ -9,7 +9,7 @@ import pytest
 
 from tests.worlds.feeds.dripping_server import DRIPS, dripping
 from tests.worlds.feeds.feed_server import Fault, serving
-from topologies.sources.bounded_http import BoundedHttp
+from topologies.sources.bounded_http import BoundedClient
 from vpp.errors import DataError
 
 ANSWER_S = 0.4
@@ -19,7 +19,7 @@ drips = pytest.mark.parametrize("beginning", [pytest.param(value, id=name) for n
 @drips
 def test_an_answer_without_an_end_is_given_up_and_its_connection_closed(beginning: bytes) -> None:
     with dripping(beginning) as (address, connections):
-        client = BoundedHttp(5.0, answer_s=ANSWER_S)
+        client = BoundedClient(5.0, answer_s=ANSWER_S)
         for _ in range(2):
             began = time.monotonic()
             with pytest.raises(httpx.ReadTimeout):
@@ -34,7 +34,7 @@ def test_an_answer_without_an_end_is_given_up_and_its_connection_closed(beginnin
 
 def test_a_kept_connection_is_bounded_too() -> None:
     with serving(lambda _path, _query: {"data": []}) as server, dripping(DRIPS["body"]) as (slow, _):
-        client = BoundedHttp(5.0, answer_s=ANSWER_S)
+        client = BoundedClient(5.0, answer_s=ANSWER_S)
         assert client.request("GET", server.address).status == 200
         with pytest.raises(httpx.ReadTimeout):
             client.request("GET", slow)
@@ -46,7 +46,7 @@ def test_redirects_count_to_the_time_of_one_answer() -> None:
     with dripping(DRIPS["headers"]) as (slow, _):
         hop = Fault(status=302, headers={"Location": slow})
         with serving(lambda _path, _query: {}, hop) as server:
-            client = BoundedHttp(5.0, answer_s=ANSWER_S, follow_redirects=True)
+            client = BoundedClient(5.0, answer_s=ANSWER_S, follow_redirects=True)
             with pytest.raises(httpx.ReadTimeout):
                 client.request("GET", server.address)
             client.close()
@@ -55,7 +55,7 @@ def test_redirects_count_to_the_time_of_one_answer() -> None:
 @pytest.mark.parametrize(("size", "fits"), [(1000, True), (1001, False)])
 def test_a_body_has_at_most_so_many_bytes(size: int, fits: bool) -> None:
     with serving(lambda _path, _query: b" " * size) as server:
-        client = BoundedHttp(5.0, max_bytes=1000)
+        client = BoundedClient(5.0, max_bytes=1000)
         if fits:
             assert client.request("GET", server.address).body == b" " * size
         else:

@@ -1,7 +1,7 @@
 import pytest
 
 from vpp.errors import ConfigError, DataError
-from vpp.files.availability import ASSET_MARK
+from vpp.files.cells.availability import ASSET_MARK
 from vpp.files.mapping import load_mapping, parse_mapping, shipped_mappings
 from vpp.files.reader import inspect_file, read_frame
 

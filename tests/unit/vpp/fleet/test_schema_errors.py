@@ -142,7 +142,7 @@ def test_a_file_without_a_zone_is_refused(text, tmp_path):
     path.write_text(text)
     with pytest.raises(FleetError, match=r"fleet\.yaml describes no zone") as caught:
         load_fleet(path)
-    assert "vpp init FILE" in caught.value.hint
+    assert "vpp init FILE" in (caught.value.hint or "")
 
 
 @given(st.lists(st.text("aAbBßẞ\u0130i ", min_size=1, max_size=3), min_size=1, max_size=5))

@@ -14,7 +14,7 @@ from topologies.sources.feeds.live_feed import LiveFeed, open_live
 from topologies.sources.options import SourceOptions
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError
-from vpp.files.availability import available_at
+from vpp.files.cells.availability import available_at
 from vpp.settings import FeedSettings, Settings
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)

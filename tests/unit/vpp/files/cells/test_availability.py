@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp.files.availability import MAX_LEAD, available_at, channel_of, is_forecast, is_published
+from vpp.files.cells.availability import MAX_LEAD, available_at, channel_of, is_forecast, is_published
 from vpp.fleet.lookup import find_zone, shipped_fleet
 from vpp.fleet.schema import Zone
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpp.errors import DataError
+from vpp.files.cells.numbers import NumberStyle, number_hint, read_numbers
 from vpp.files.mapping import parse_mapping
-from vpp.files.numbers import NumberStyle, number_hint, read_numbers
 from vpp.files.reader import inspect_file, read_frame
 
 GERMAN = NumberStyle(",", ".")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vpp.files.units import UNITS, without_unit
+from vpp.files.cells.units import UNITS, without_unit
 
 MISSING_MARKS = frozenset(
     {

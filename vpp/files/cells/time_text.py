@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError
-from vpp.files.numbers import NumberStyle, read_numbers
+from vpp.files.cells.numbers import NumberStyle, read_numbers
 
 EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1000, "epoch_ns": 1}
 """Format to nanoseconds per unit."""

@@ -3,9 +3,9 @@
 import pytest
 
 from vpp.errors import DataError
+from vpp.files.cells.units import UNITS, named_unit
 from vpp.files.columns import canonical_target
 from vpp.files.reader import inspect_file, read_frame
-from vpp.files.units import UNITS, named_unit
 
 HOURS = [f"2024-05-01T{hour:02}:00Z" for hour in range(24)]
 

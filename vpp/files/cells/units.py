@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from vpp.domain import PRICE
-from vpp.files.availability import DAY_AHEAD_MARK
+from vpp.files.cells.availability import DAY_AHEAD_MARK
 
 UNITS: dict[str, tuple[float, float]] = {
     "W": (1e-6, 0.0),
