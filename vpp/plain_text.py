@@ -63,6 +63,15 @@ def csv_cell(text: str) -> str:
     return f"'{cell}" if cell.lstrip(" ")[:1] in _FORMULA and cell.strip() else cell
 
 
+def cell_text(cell: str) -> str:
+    r"""Return the text that ``csv_cell`` wrote as this cell, where it was one without invisible characters.
+
+    >>> cell_text("'=1+1"), cell_text("O'Brien"), cell_text("'quoted'")
+    ('=1+1', "O'Brien", "'quoted'")
+    """
+    return cell[1:] if cell[:1] == "'" and cell[1:].lstrip(" ")[:1] in _FORMULA and cell[1:].strip() else cell
+
+
 def seen_json(body: str) -> str:
     r"""Return a JSON text with every invisible character in it as an escape of JSON, which means the same.
 

@@ -84,8 +84,14 @@ class Header:
         )
 
 
-def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileLayout:
+def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None, nested: tuple[str, ...] = ()) -> FileLayout:
     """Return the layout of a file with this header.
+
+    Args:
+        names: The header.
+        path: The file, for messages.
+        mapping: How it is written; None: in canonical shape.
+        nested: Channels that came out of the mapping's column of JSON objects.
 
     Raises:
         DataError: Time column, zone or all channels are missing, or a column comes twice; names what is there, the
@@ -100,6 +106,9 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
     ignored = _left_out(header, mapping)
     recipes = list(_mapped(header, mapping, warnings)) if mapping.channels else list(_canonical(header, ignored))
     recipes += _assets(header, mapping, warnings)
+    nested_columns = {f"{mapping.nested}:{name}": name for name in nested}
+    recipes += [Recipe(name, column) for column, name in nested_columns.items()]
+    header.used |= {*nested_columns}
     if not recipes:
         raise DataError(
             f"{path}: no column holds a channel; the columns are {header.listed()}",

@@ -185,6 +185,7 @@ class Mapping(_Strict):
     ignore: Names = ()
     repeat_min: dict[str, int] = Field(default_factory=dict, description="channel: minutes that one value stands for")
     long: LongForm | None = None
+    nested: str | None = Field(default=None, description="column that holds further channels, as a JSON object")
     tables: Names = Field(default=(), description="tables of a file of C, I and D records (NEMWEB), joined by time")
     channels: dict[str, SourceColumn] = Field(default_factory=dict, description="empty: the canonical columns")
     assets: dict[str, dict[AssetField, SourceColumn]] = Field(default_factory=dict)

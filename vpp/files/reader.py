@@ -24,7 +24,7 @@ from vpp.files.channel_check import ChannelCheck
 from vpp.files.columns import FileLayout
 from vpp.files.file_info import FileInfo, ZoneSpan
 from vpp.files.layout import near_misses, resolve
-from vpp.files.long_form import melt
+from vpp.files.long_form import melt, unfold
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import doubts, fitting_mapping, load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
@@ -90,6 +90,8 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
             table = open_table(Path(path), chosen)
     if chosen is not None and chosen.long is not None:
         table = melt(table, [name for name in table.header if name.casefold() in chosen.keys])
+    if chosen is not None and chosen.nested in table.header:
+        table = unfold(table)
     layout = _resolved(table, chosen)
     if chosen is not None and chosen in shipped_mappings().values():
         layout.warnings = () if mapping is not None else doubts(chosen, table.header, table.path.name)
@@ -98,7 +100,7 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
 
 def _resolved(table: SourceTable, mapping: ColumnMapping | None) -> FileLayout:
     try:
-        return resolve(table.header, str(table.path), mapping)
+        return resolve(table.header, str(table.path), mapping, table.nested)
     except DataError as error:
         skip = header_line(table)
         if skip is None:

@@ -63,6 +63,7 @@ class SourceTable:
         content: The whole content, where the file has to be read at once (records, long form).
         written: The column names in the file, where ``header`` is not them; empty for records.
         short: Records that end early, where the file is one of records.
+        nested: Channels that came out of a column of JSON objects.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class SourceTable:
     content: RawChunk | None = None
     written: tuple[str, ...] | None = None
     short: ShortRows = field(default_factory=ShortRows)
+    nested: tuple[str, ...] = ()
 
     @property
     def doubles(self) -> set[str]:

@@ -95,6 +95,10 @@ def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> i
     return rows
 
 
+def _csv_json(value: str) -> str:
+    return csv_cell(seen_json(value))
+
+
 def _csv_text(value: Any) -> str:
     return csv_cell(str(value))
 
@@ -104,6 +108,7 @@ _CSV_FORMS: dict[str, Callable[[Any], str]] = {
     "int": str,
     "real": lambda value: repr(float(value)),
     "bool": lambda value: "true" if value else "false",
+    "json": _csv_json,
 }
 
 
