@@ -92,7 +92,7 @@ class OrdersReducer:
             raise MessageError("an order needs an order_id", reason="schema")
         if state.memory.has(message):
             return state, []
-        refusal = refuse(self._zone, message, self._key, origin.appended_at, longest=self._longest)
+        refusal = refuse(self._zone, message, self._key, state.memory.sent_at(origin), longest=self._longest)
         if refusal is None and message.action == "hold" and state.memory.holds_too_often(message, origin):
             refusal = Refusal(
                 "too_often",

@@ -5,7 +5,7 @@ Ids are kept by time and not by number, so a flood of other orders cannot push o
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -22,19 +22,32 @@ class OrderMemory(msgspec.Struct):
     """Ids of orders that were accepted, and the holds of each principal.
 
     ``until_s``: order id to the time (s since 1970) until which it is kept. ``holds_s``: principal to the times of its
-    last holds.
+    last holds. ``newest_s``: the broker's newest time of an accepted order, 0 where no broker is.
     """
 
     until_s: dict[str, float] = {}
     holds_s: dict[str, list[float]] = {}
+    newest_s: float = 0.0
 
     def has(self, order: Order) -> bool:
         """Return whether an order of this id was accepted before."""
         return order.order_id in self.until_s
 
+    def sent_at(self, origin: Origin) -> datetime | None:
+        """Return the broker's time of an order, None if no broker is; a later order is never earlier than one before.
+
+        A broker that leaves the time to producers would else show an old order, whose id is forgotten, as a new one.
+        """
+        if origin.appended_at is None:
+            return None
+        return max(origin.appended_at, datetime.fromtimestamp(self.newest_s, UTC))
+
     def note(self, order: Order, origin: Origin) -> None:
         """Remember an accepted order at least as long as its approval is valid; drop entries that are over."""
-        now = order_time(order, origin)
+        sent_at = self.sent_at(origin)
+        if sent_at is not None:
+            self.newest_s = sent_at.timestamp()
+        now = sent_at or order.issued_at
         approval = approval_of(order)
         until = now + KEPT_FOR
         if approval is not None:

@@ -346,7 +346,8 @@ class PlantReducer:
     def _refusal(self, state: PlantState, order: Order, origin: Origin) -> Refusal | None:
         """Return why the plant does not act on an order marked as admitted."""
         if self._key is not None:
-            refusal = refuse_admitted(self._zone, order, self._key, origin.appended_at, self._longest)
+            sent_at = state.standing.memory.sent_at(origin)
+            refusal = refuse_admitted(self._zone, order, self._key, sent_at, self._longest)
             if refusal is not None:
                 return refusal
         closed = state.head.closed

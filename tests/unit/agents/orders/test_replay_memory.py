@@ -68,6 +68,29 @@ def test_an_id_is_free_again_only_when_its_approval_is_void() -> None:
     assert not memory.has(order)
 
 
+@pytest.mark.parametrize("set_back_s", [1.0, 60.0, PLAN_LIFE.total_seconds()])
+def test_an_order_whose_id_is_forgotten_cannot_be_dated_back(set_back_s: float) -> None:
+    orders, plant = OrdersReducer(ZONE, approval_key=KEY), PlantReducer(ZONE, explore=False, approval_key=KEY)
+    state, standing = orders.initial("Z"), plant.initial("Z")
+
+    def admit(order: Order, offset: int, seconds: float) -> list[Order]:
+        outputs = orders.step(state, order, at(offset, seconds))[1]
+        admitted = [o.message for o in outputs if o.topic == "bids" and isinstance(o.message, Order)]
+        for one in admitted:
+            plant.step(standing, one, at(offset, seconds))
+        return [one for one in admitted if one.verdict == "accepted"]
+
+    old = signed(order_of("release", "r1"))
+    (admitted,) = admit(old, 1, set_back_s)
+    later_s = KEPT_FOR.total_seconds() + 3600.0
+    new = signed(order_of("release", "r2"), given_at=NOW + timedelta(seconds=later_s))
+    assert admit(new, 2, later_s)
+    assert not state.memory.has(old)
+    assert admit(old, 3, set_back_s) == []
+    outputs = plant.step(standing, admitted, at(3, set_back_s))[1]
+    assert [o.topic for o in outputs] == ["alerts", "dlq"]
+
+
 def test_an_unsigned_order_does_not_occupy_the_id_of_a_plan() -> None:
     orders = OrdersReducer(ZONE, approval_key=KEY)
     state = orders.initial("Z")
