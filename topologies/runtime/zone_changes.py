@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from agents.orders.zone_change import ACCEPTED, ChangeAuthority, change_audit, changed_zone
+from agents.orders.zone_change import ACCEPTED, ChangeAuthority, audit_id, change_audit, changed_zone
 from vpp.domain import iso
 from vpp.errors import ConfigError, MessageError
 from vpp.fleet.live_change import differences
@@ -24,6 +24,8 @@ from vpp.streams.topics import AUDIT, BIDS, FORECASTS, RAW, TELEMETRY
 
 _KEY = "zone"
 _SHAPE = "zone-1"
+KEPT_PLACES = 32
+"""More changes of a zone than a worker reads again after a restart."""
 ADMISSION = "orders"
 FORWARDED = {
     ADMISSION: (BIDS.name, RAW.name),
@@ -34,12 +36,16 @@ FORWARDED = {
 
 
 class AppliedChange(msgspec.Struct):
-    """The last change of a zone: its time and offset, the hash of the base configuration, and the result."""
+    """The last change of a zone: its time, the hash of the base configuration, and the result.
+
+    ``places``: id, partition and offset of the last changes that were applied. One that is read again after a restart
+    is known by them, also where a topic was made anew and counts from 0 again.
+    """
 
     at: datetime
     file_hash: str
     config: dict[str, Any]
-    offset: int = -1
+    places: list[tuple[str, int, int]] = []
 
 
 class ByteState(Protocol):
@@ -103,12 +109,15 @@ def apply_change(
     check = authority.check_request if topology == ADMISSION else authority.check_admitted
     # First: a forged change is an alert, whatever its time and place.
     check(change, origin.appended_at)
+    place = (audit_id(change), origin.partition, origin.offset)
+    places = [] if applied is None else applied.places
     if applied is not None and change.at <= applied.at:
-        if origin.offset <= applied.offset:
+        if place in places:
             return []  # read again after a restart
         raise MessageError(f"the change of {iso(applied.at)} was requested later and is in force", reason="older")
     changed = changed_zone(zone, change)
-    record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"), origin.offset)
+    places = [*places, place][-KEPT_PLACES:]
+    record = AppliedChange(change.at, configured.config_hash, changed.model_dump(mode="json"), places)
     state.set_bytes(_KEY, pack(record, _SHAPE, as_text=True))
     admitted = authority.admit(change) if topology == ADMISSION else change
     outputs = [Output(topic, admitted) for topic in FORWARDED.get(topology, ())]

@@ -131,12 +131,22 @@ def test_a_forged_change_of_any_time_and_place_is_an_alert(
 
 
 @pytest.mark.parametrize("topology", STEPS)
-@pytest.mark.parametrize(("zone", "minutes"), [(PLANT, 59), (PLANT, 60), (TIGHTER, 60)], ids=["older", "same", "again"])
+@pytest.mark.parametrize(
+    ("zone", "minutes", "offset"),
+    [
+        pytest.param(PLANT, 59, 20, id="older"),
+        pytest.param(PLANT, 60, 20, id="same time"),
+        pytest.param(TIGHTER, 60, 20, id="again"),
+        pytest.param(PLANT, 59, 0, id="older, in a topic that was made anew"),
+        pytest.param(PLANT, 59, 10, id="older, at the place of the last one"),
+        pytest.param(TIGHTER, 60, 9, id="again, before its place"),
+    ],
+)
 def test_a_genuine_change_that_is_no_newer_is_refused_without_an_alert(
-    topology: str, zone: Zone, minutes: int, tmp_path: Path
+    topology: str, zone: Zone, minutes: int, offset: int, tmp_path: Path
 ) -> None:
     late = genuine(zone, timedelta(minutes=minutes))
-    outputs = seen_by(topology, tmp_path, 10, (late, 20))
+    outputs = seen_by(topology, tmp_path, 10, (late, offset))
     assert not [output for output in outputs if isinstance(output.message, m.Alert | m.ZoneChange)]
     if topology == "orders":
         (audit,) = (output.message for output in outputs if isinstance(output.message, m.Audit))
