@@ -9,13 +9,14 @@ whose constant readings change again is tried at once.
 
 SoC is checked against the energy measured since its last change: ``soc' = soc + energy / capacity``, by the physics of
 the asset's type. A reading more than ``SOC_TOLERANCE`` away is not used while it is constant and energy flows, else for
-``SOC_HELD_H`` hours.
+``SOC_HELD_H`` hours. Nor is one whose small steps add up to a drift (``agents.plant.soc_drift``).
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from agents.plant.soc_drift import SocDrift
 from vpp.messages import Derating, DeratingCode
 
 ASTRAY_SHARE = 0.15
@@ -41,7 +42,8 @@ class Conduct(msgspec.Struct, omit_defaults=True):
     part of its setpoint; ``part_mw``: the lowest and highest power shown, None in a direction without setpoints.
     ``derating``: None while it is planned in full. ``is_trial``: it is tried after a derating. ``wait``: slots of the
     next wait. ``left``: slots until the next trial. ``soc``: SoC by the energy measured since the last reading that
-    was used; ``soc_reading``: the last one read; ``soc_held``: slots in a row in which it was not used.
+    was used; ``soc_reading``: the last one read; ``soc_held``: slots in a row in which it was not used. ``drift``: how
+    readings drift away from energy.
     """
 
     astray: int = 0
@@ -57,6 +59,7 @@ class Conduct(msgspec.Struct, omit_defaults=True):
     soc: float | None = None
     soc_reading: float | None = None
     soc_held: int = 0
+    drift: SocDrift = msgspec.field(default_factory=SocDrift)
 
     @property
     def is_out(self) -> bool:
@@ -157,23 +160,34 @@ def _narrowed(conduct: Conduct) -> tuple[float | None, float | None]:
     return low, high
 
 
-def checked_soc(before: Conduct, after: Conduct, reading: float, implied: float, hours: float) -> float:
+def checked_soc(before: Conduct, after: Conduct, reading: float, soc: tuple[float, float], hours: float) -> float:
     """Return the SoC to use, and store the evidence in ``after``.
 
     Args:
         before: What was remembered.
         after: The same after the slot; changed.
         reading: SoC that was read (0-1).
-        implied: SoC by the energy measured since the last reading that was used, or that changed.
+        soc: SoC by the energy measured since the last reading that was used, or that changed, at the slot's start and
+            at its end.
         hours: Length of the slot.
     """
+    since, implied = soc
     after.soc_reading = reading
     held_slots = before.soc_held + 1
     is_new = reading != before.soc_reading
     is_still = not is_new and before.soc is not None and abs(implied - before.soc) > LEAST_CHANGE
-    if abs(reading - implied) > SOC_TOLERANCE and (is_still or held_slots * hours <= SOC_HELD_H):
+    may_hold = is_still or held_slots * hours <= SOC_HELD_H
+    if may_hold and abs(reading - implied) > SOC_TOLERANCE:
         after.soc, after.soc_held = implied, held_slots
         return implied
-    after.soc = reading if is_new or before.soc_held or before.soc is None else implied
     after.soc_held = 0
+    if before.soc_held:
+        after.drift = before.drift.restarted()
+    elif before.soc_reading is not None:
+        after.drift = before.drift.after(reading - before.soc_reading, implied - since, hours)
+        if after.drift.is_found:
+            after.soc = min(max(reading - after.drift.drift, 0.0), 1.0)
+            after.soc_held = 1
+            return after.soc
+    after.soc = reading if is_new or before.soc_held or before.soc is None else implied
     return reading

@@ -300,7 +300,7 @@ def _soc(
         return soc
     start = replace(before.state(), soc=since)
     implied = type_of(asset).measured(asset, start, start, reading.power_mw, interval).soc
-    return checked_soc(conduct, settled.conduct, soc, implied, interval.hours)
+    return checked_soc(conduct, settled.conduct, soc, (since, implied), interval.hours)
 
 
 def _follow(

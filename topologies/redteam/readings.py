@@ -21,7 +21,8 @@ from vpp.messages import AssetReading, SlotClosed
 from vpp.numerics.arrays import Floats
 
 SOC = "soc"
-WARM_UP_SLOTS = 4
+WARM_UP_H = 168.0
+"""The battery runs for a week before the attack."""
 READINGS: tuple[Attack, ...] = (
     *(Attack(f"soc {size} %", "soc", size, SOC) for size in (5, 15, 30)),
     Attack("soc ramp 30 %", "soc_ramp", 30, SOC),
@@ -69,8 +70,8 @@ def _soc_found(attack: Attack, zone: Zone, slots: int, rng: np.random.Generator)
     alone = zone.model_copy(update={"assets": (battery,)})
     before = asset_at_rest(battery, {battery.asset_id: float(rng.uniform(battery.soc_min, battery.soc_max))})
     truth, sign = before.state(), 1.0 if rng.random() < 0.5 else -1.0
-    frozen = truth.soc
-    for k in range(-WARM_UP_SLOTS, slots):
+    frozen, warm_up = truth.soc, round(WARM_UP_H / zone.step.hours)
+    for k in range(-warm_up, slots):
         power_mw = float(rng.uniform(-battery.charge_mw, battery.discharge_mw))
         delivered = deliver(battery, truth, power_mw, zone.step.hours)
         truth = delivered.state
@@ -84,13 +85,13 @@ def _soc_found(attack: Attack, zone: Zone, slots: int, rng: np.random.Generator)
         reading = AssetReading(power_mw=delivered.power_mw, soc=soc)
         observation = SlotClosed(
             zone=zone.zone,
-            slot=zone.step.start(k + WARM_UP_SLOTS),
+            slot=zone.step.start(k + warm_up),
             step_min=zone.step_min,
             values={},
             net_load_mw=None,
             assets={battery.asset_id: reading},
         )
-        settled = settle_slot(alone, observation, k + WARM_UP_SLOTS, {battery.asset_id: before}, {})
+        settled = settle_slot(alone, observation, k + warm_up, {battery.asset_id: before}, {})
         before = settled.assets[battery.asset_id]
         if k >= 0 and before.conduct.soc_held:
             return k
