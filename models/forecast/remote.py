@@ -144,12 +144,20 @@ class RemoteForecastReducer:
             return state, []
         if row is None:
             return self._take(state, message, origin, origin.appended_at)
-        state.changed.mark(_WAITING, state.first + len(state.waiting))
-        place = (origin.partition, origin.offset, origin.appended_at)
-        state.waiting.append(WaitingMessage(message, *place))  # type: ignore[arg-type]  # checked above
-        if row.at is not None and origin.appended_at is not None and origin.appended_at - row.at > self._patience:
-            state.predicted = self._late
+        self.hold(state, message, origin)  # type: ignore[arg-type]  # checked above
         return state, []
+
+    def is_holding(self, state: RemoteState) -> bool:
+        """Return whether a row is under way."""
+        return state.row is not None
+
+    def hold(self, state: RemoteState, message: Telemetry, origin: Origin) -> None:
+        """Keep a message behind the row under way; one that comes too late for the answer settles the row."""
+        state.changed.mark(_WAITING, state.first + len(state.waiting))
+        state.waiting.append(WaitingMessage(message, origin.partition, origin.offset, origin.appended_at))
+        at = None if state.row is None else state.row.at
+        if at is not None and origin.appended_at is not None and origin.appended_at - at > self._patience:
+            state.predicted = self._late
 
     def release(self, state: RemoteState) -> tuple[RemoteState, HeldMessage[RemoteState] | None]:
         """Return the slot of the row under way once the model's word on it is there, then what waits behind it."""

@@ -145,13 +145,17 @@ class Runner:
         reducer = self._reducers[name]
         if self._real_time and origin.appended_at is not None:
             refuse_future(message, self._zones[name].step, origin.appended_at)
-        if isinstance(message, ZoneChange):
-            return self._change(name, message, origin, state)
-        current, outputs = reducer.step(current, message, origin)
-        self._keep(name, state, current, outputs, len(payload or b""))
         holder = self._holders[name]
+        if not isinstance(message, ZoneChange):
+            current, outputs = reducer.step(current, message, origin)
+        elif holder is not None and holder.is_holding(current):
+            holder.hold(current, message, origin)
+            outputs = []
+        else:
+            return self._change(name, message, origin, state)
+        self._keep(name, state, current, outputs, len(payload or b""))
         if holder is not None:
-            outputs += self._release(name, holder, origin, state)
+            outputs += self._release(name, origin, state)
         if self.slot is not None:
             self.last_slot[name] = self.slot
         return outputs
@@ -178,16 +182,22 @@ class Runner:
         state.set_bytes(GENERATION, (generation + 1).to_bytes(8, "little"))
         return outputs
 
-    def _release(self, name: str, reducer: HoldsMessages, origin: Origin, state: ByteState) -> list[Output]:
+    def _release(self, name: str, origin: Origin, state: ByteState) -> list[Output]:
         """Apply the messages that the reducer releases; a failing one becomes a dead letter."""
         outputs: list[Output] = []
         while True:
-            current, held = reducer.release(self._load(name, state))
+            current = self._load(name, state)
+            holder = self._holders[name]  # another one after a change of the zone
+            if holder is None:
+                return outputs
+            current, held = holder.release(current)
             self._keep(name, state, current, [], 0)
             if held is None:
                 return outputs
             payload = encode(held.message)
             take = partial(self._take, name, held, origin, state, len(payload))
+            if isinstance(held.message, ZoneChange):
+                take = partial(self._change, name, held.message, held.origin, state)
             outputs += self._or_bury(take, (payload, name.encode()), held.origin)
 
     def _take(self, name: str, held: HeldMessage[Any], origin: Origin, state: ByteState, size: int) -> list[Output]:

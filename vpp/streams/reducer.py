@@ -62,8 +62,17 @@ class HeldMessage(Generic[S]):
 class HoldsMessages(Protocol):
     """A reducer that holds messages in its state.
 
-    After each step the caller has it release them one by one and takes each: one that fails costs itself alone.
+    After each step the caller has it release them one by one and takes each: one that fails costs itself alone. A
+    change of the zone, which the caller applies itself, waits in the same queue.
     """
+
+    def is_holding(self, state: Any) -> bool:
+        """Return whether a message that comes now has to wait."""
+        ...
+
+    def hold(self, state: Any, message: Any, origin: Origin) -> None:
+        """Keep a message behind those that wait."""
+        ...
 
     def release(self, state: Any) -> tuple[Any, HeldMessage[Any] | None]:
         """Return the state without the next message that can be applied now, and this message or None."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from agents.orders.zone_change import ChangeAuthority, sealed
 from models.forecast.inference import feature_row, infer
 from models.forecast.reducer import ForecastReducer
 from models.forecast.remote import RemoteForecastReducer
@@ -16,7 +17,19 @@ from topologies.runtime.in_process import MemoryState
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
-from vpp.messages import Alert, AlertCode, DeadLetter, Decoder, FeatureRow, Forecast, Message, SlotClosed, encode
+from vpp.fleet.schema import Zone
+from vpp.messages import (
+    Alert,
+    AlertCode,
+    DeadLetter,
+    Decoder,
+    FeatureRow,
+    Forecast,
+    Message,
+    SlotClosed,
+    ZoneChange,
+    encode,
+)
 from vpp.settings import Settings
 from vpp.settings.signing import SigningSettings
 from vpp.streams.kafka import WireRecord, wire_record
@@ -139,3 +152,56 @@ def test_a_held_message_that_fails_is_a_dead_letter_and_the_zone_goes_on(method:
     forecasts = [message.slot for message in made if isinstance(message, Forecast)]
     assert forecasts == [live[0], live[1], live[3], live[4]][: 4 if answered else 3]
     assert runner.dead_letters == 1
+
+
+@pytest.mark.parametrize("is_forged", [False, True], ids=["genuine", "forged"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
+def test_a_change_of_the_zone_waits_for_the_slots_before_it(is_forged: bool, restarts: bool) -> None:
+    world = forested_world()
+    live = [LIVE + n * HOUR for n in range(4)]
+    sent = list(world.messages(world.frame.loc[: live[-1]].iloc[-500:]))
+    key = b"k" * 32
+    authority = ChangeAuthority(key=key)
+    limits = world.zone.limits.model_copy(update={"import_cap_mw": world.zone.limits.import_cap_mw * 0.5})
+    config = world.zone.model_copy(update={"limits": limits}).model_dump(mode="json")
+    change = ZoneChange(zone=ZONE, at=AT, config=config, principal="ann", reason="storm")
+    if not is_forged:
+        change = authority.admit(sealed(change, key))
+    state, asked, made = MemoryState(), list[FeatureRow](), list[Any]()
+    zones: list[Zone] = []
+
+    def make(zone: Zone) -> RemoteForecastReducer:
+        zones.append(zone)
+        return RemoteForecastReducer(zone, ForecastReducer(zone, load_model=lambda *_: world.model), PATIENCE)
+
+    def new_runner() -> Runner:
+        return Runner("forecast", {ZONE: world.zone}.get, make, authority=authority)
+
+    runner = new_runner()
+
+    def feed(offset: int, message: Message) -> None:
+        for output in runner.process(encode(message), ZONE.encode(), Origin("telemetry", 0, offset, AT), state):
+            (asked if isinstance(output.message, FeatureRow) else made).append(output.message)
+
+    first = next(n for n, one in enumerate(sent) if isinstance(one, SlotClosed) and one.slot == live[1])
+    last = next(n for n, one in enumerate(sent) if isinstance(one, SlotClosed) and one.slot == live[2])
+    for offset, message in enumerate(
+        (world.promotion, *sent[: first + 1], change, *sent[first + 1 : last + 1], change)
+    ):
+        feed(offset, message)
+    assert not [one for one in made if isinstance(one, ZoneChange | DeadLetter)]
+    if restarts:
+        runner = new_runner()
+    while asked:
+        feed(10_000, infer(asked.pop(0), lambda *_: world.model))
+    shown = [
+        "change" if isinstance(one, ZoneChange) else "refused" if isinstance(one, DeadLetter) else one.slot
+        for one in made
+        if isinstance(one, ZoneChange | DeadLetter | Forecast)
+    ]
+    if is_forged:
+        assert shown == [live[0], live[1], "refused", live[2], "refused"]
+        assert zones[-1] == world.zone
+    else:
+        assert shown == [live[0], live[1], "change", live[2], "refused"], "the same change is accepted once"
+        assert zones[-1].limits == limits
