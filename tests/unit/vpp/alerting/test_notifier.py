@@ -246,7 +246,8 @@ def test_at_least_once_through_crashes_and_outages_and_no_storm(steps: list[str]
 
 
 def forged(number: int, **fields: Any) -> Notice:
-    given: dict[str, Any] = {"contact": "desk", "stage": "raised", "at": minutes(10**7), "alert_id": f"never-{number}"} | fields
+    given: dict[str, Any] = {"contact": "desk", "stage": "raised", "at": minutes(10**7)}
+    given |= {"alert_id": f"never-{number}"} | fields
     return Notice(zone="Z", slot=T0, outcome=NoticeOutcome.DELIVERED, attempts=1, **given)
 
 
