@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+import msgspec
 import numpy as np
 
 from agents.assets.horizon import Horizon
@@ -27,8 +28,7 @@ A = TypeVar("A", bound=Asset)
 Curve = list[tuple[float, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class StorageParameters:
+class StorageParameters(msgspec.Struct, frozen=True):
     """Parameters of an asset that trades freely with a store: power in MW at the grid side, SoC as shares (0-1)."""
 
     energy_mwh: float
@@ -47,8 +47,7 @@ class StorageParameters:
         return self.soc_min + self.reserve_soc
 
 
-@dataclass(frozen=True, slots=True)
-class Generator:
+class Generator(msgspec.Struct, frozen=True):
     """Parameters of a generator: MW, MW per hour and money per MWh; ``commits``: it has an on/off decision."""
 
     capacity_mw: float
@@ -57,8 +56,7 @@ class Generator:
     commits: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shedding:
+class Shedding(msgspec.Struct, frozen=True):
     """Parameters of load that may be shed; ``only_at_cap``: an emergency means, there also when the plant rests."""
 
     capacity_mw: float
@@ -66,8 +64,7 @@ class Shedding:
     only_at_cap: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RunningCost:
+class RunningCost(msgspec.Struct, frozen=True):
     """Settled cost of one asset over one slot, in the zone's currency.
 
     ``wear``: of a store. ``running``: fuel, paid curtailment, or energy that an asset owed and others delivered.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vpp.numerics.arrays import Bools, Floats
 
 
-@dataclass(frozen=True, slots=True)
-class FleetState:
+class FleetState(msgspec.Struct, frozen=True):
     """The assets at the start of the slot decided; arrays have one entry per asset, in the order of the zone's file.
 
     ``soc`` (0-1): assets with a store, NaN elsewhere; it may lie outside the asset's band.

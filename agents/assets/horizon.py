@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -23,8 +23,7 @@ def unit_mw(zone: Zone) -> float:
     return zone.share.served_mw / 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Horizon:
+class Horizon(msgspec.Struct, frozen=True):
     """N steps ahead of A assets; h = 0 is the slot to decide.
 
     ``step_h``: shape (N,), hours. ``net_mw``: shape (N,), expected net load of the served share.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
 from agents.assets.contract import AssetType, Generator, PlannedAsset, RunningCost
@@ -76,15 +77,17 @@ class PeakerType(AssetType[Peaker]):
         """Return 0 or a power between minimum load and capacity, no faster than its ramp, its minimum time kept."""
         power, reason = (0.0, None) if not state.available else clip_peaker(asset, state, wanted_mw, interval.hours)
         after = _run_on(asset, state, power, interval.hours, start=interval.starts_up or wanted_mw > 0)
-        return Response(power, replace(after, power_mw=power), reason)
+        return Response(power, msgspec.structs.replace(after, power_mw=power), reason)
 
     def measured(
         self, asset: Peaker, before: AssetState, twin: AssetState, power_mw: float, interval: Interval
     ) -> AssetState:
         """Return it running while it gives power."""
         if power_mw > 0:
-            return replace(twin, running_min=before.running_min + interval.hours * 60.0, ready_in_min=0.0)
-        return replace(twin, running_min=0.0)
+            return msgspec.structs.replace(
+                twin, running_min=before.running_min + interval.hours * 60.0, ready_in_min=0.0
+            )
+        return msgspec.structs.replace(twin, running_min=0.0)
 
     def started(self, before: AssetState, power_mw: float) -> bool:
         """Return whether it gives power and did not before."""
@@ -251,11 +254,11 @@ def _run_on(peaker: Peaker, state: AssetState, power: float, hours: float, *, st
     # With a minimum load of 0 a peaker may idle at 0 MW while its minimum time runs.
     idles = state.available and 0 < state.running_min < peaker.min_run_min - 1e-9
     if power > 0 or idles:
-        return replace(state, running_min=state.running_min + minutes, ready_in_min=0.0)
+        return msgspec.structs.replace(state, running_min=state.running_min + minutes, ready_in_min=0.0)
     stopped = state.running_min > 0 or state.power_mw > 0
     needed = peaker.start_time_min if stopped else state.ready_in_min
     remaining_min = max(needed - minutes, 0.0) if start else peaker.start_time_min
-    return replace(state, running_min=0.0, ready_in_min=remaining_min)
+    return msgspec.structs.replace(state, running_min=0.0, ready_in_min=remaining_min)
 
 
 def _put_commitment(

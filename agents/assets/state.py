@@ -1,11 +1,15 @@
-"""State of one asset and what it delivered over an interval: the terms that all asset types share."""
+"""State of one asset and what it delivered over an interval: the terms that all asset types share.
+
+They are structs: a decision makes dozens, and a frozen dataclass takes ten times as long to make or to replace.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from agents.assets.fleet_state import FleetState
 
@@ -31,8 +35,7 @@ class Clamp(StrEnum):
     EXPORT_CAP = "export_cap"
 
 
-@dataclass(frozen=True, slots=True)
-class AssetState:
+class AssetState(msgspec.Struct, frozen=True):
     """One asset at the start of an interval; fields as in ``FleetState``."""
 
     soc: float = math.nan
@@ -53,8 +56,7 @@ class AssetState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True):
     """One interval of delivery.
 
     ``hours``: length, > 0. ``at``: start, aware and in the zone's time zone; None if it is not known, which an
@@ -68,8 +70,7 @@ class Interval:
     starts_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """Answer of an asset's physics: mean power, SoC at the end (NaN: none), the state after, the binding limit.
 
     ``shortfall_mwh``: energy that the users of the asset needed in this interval and did not get, at least 0.
@@ -81,8 +82,7 @@ class Response:
     shortfall_mwh: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """Delivery of an asset over an interval.
 
     ``power_mw``: mean power. ``energy_mwh``: ``power_mw * hours``, at the grid side. ``soc``: at the end, NaN if

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -50,7 +50,7 @@ def deliver(
         target_mw, cause = 0.0, Clamp.UNAVAILABLE
     interval = Interval(hours, at, potential_mw, start)
     delivered = type_of(asset).deliver(asset, state, target_mw, interval)
-    after = replace(delivered.state, power_mw=delivered.power_mw)
+    after = msgspec.structs.replace(delivered.state, power_mw=delivered.power_mw)
     return Delivered(
         delivered.power_mw,
         delivered.power_mw * hours,

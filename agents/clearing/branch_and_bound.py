@@ -7,9 +7,10 @@ continues from the previous one, which is reproducible.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from agents.clearing.highs import Answer, Continued, Program, solve_cold
 from agents.clearing.problem import LEAST_SAVING_PER_MW, Effort

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
@@ -19,8 +20,7 @@ _SAME_SHARE = 1e-8
 """Powers that differ by less than this share of the served power count as equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetpointVerdict:
+class SetpointVerdict(msgspec.Struct, frozen=True):
     """Verdict on one setpoint: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
 
     asset_id: str

@@ -7,13 +7,14 @@ one thread, without presolve (measured: half the time at these sizes).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
 from types import TracebackType
 
 import highspy
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from highspy._core import _Highs  # making the public class prints a banner on stdout, which may be a protocol stream
+from msgspec.structs import replace
 
 from agents.clearing.problem import Effort
 from vpp.numerics.arrays import Floats, Ints
@@ -25,8 +26,7 @@ _idle: deque[_Highs] = deque()
 """Solvers that nobody holds: making one takes 0.2 ms. Who takes one out owns it until it is put back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(msgspec.Struct, frozen=True):
     """A sparse matrix by columns: ``start`` (columns + 1), row ``index`` and ``value`` of each entry."""
 
     rows: int
@@ -51,8 +51,7 @@ class Matrix:
         return Matrix(shape[0], shape[1], start, row[order].astype(np.int32), value[order])
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+class Units(msgspec.Struct, frozen=True):
     """Scaling units of columns, rows and cost for HiGHS.
 
     Tolerances of the solver are absolute. Units that grow with the site give a home and a region the same relative
@@ -88,8 +87,7 @@ class Units:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """Minimise ``cost x`` with ``row_low <= matrix x <= row_high``, ``low <= x <= high``.
 
     ``integer``: 1 for columns that must be whole; it is for ``agents.clearing.branch_and_bound``, HiGHS sees an LP.
@@ -106,8 +104,7 @@ class Program:
     units: Units | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Result of HiGHS: ``status`` is ``optimal`` or the reason why there is no optimum.
 
     ``value`` and ``reduced`` (by column), ``dual`` (by row, ``d objective / d rhs``) are None without a solution,

@@ -6,9 +6,8 @@ beforehand for a few net loads, so a device interpolates between them and needs 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.battery import aggregate, power_range
 from agents.assets.registry import store_of, store_rows

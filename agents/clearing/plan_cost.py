@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.registry import type_of
 from agents.clearing.penalties import level_hinges, ramp_hinges

@@ -7,9 +7,8 @@ are weighed at each of them too; between them power is interpolated.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.registry import store_rows
 from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out

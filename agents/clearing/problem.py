@@ -7,11 +7,12 @@ the grid; grid power is ``net_mw - sum(power_mw)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from agents.assets.fleet_state import FleetState
@@ -26,8 +27,7 @@ LEAST_SAVING_PER_MW = 0.005
 """A plan that saves no more than this, in money per MW served, is not worth a search."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bands:
+class Bands(msgspec.Struct, frozen=True):
     """What orders and circumstances say of the assets' power.
 
     ``min_mw``, ``max_mw``: shape (A, N), wanted by orders; soft at ``order_price_per_mwh``; -inf and inf if none is.
@@ -54,8 +54,7 @@ class Bands:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
+class Effort(msgspec.Struct, frozen=True):
     """How far a solve may go before the reflex takes over.
 
     Simplex iterations and tree nodes are counted, not seconds, so a repeat ends at the same place;
@@ -67,8 +66,7 @@ class Effort:
     time_limit_s: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class ClearingProblem(Horizon):
+class ClearingProblem(Horizon, frozen=True):
     """One look-ahead decision: the horizon with the bids and the orders.
 
     ``ramp_sd_mw``: spread of the error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``;
@@ -120,8 +118,7 @@ def same_cost(zone: Zone) -> float:
     return LEAST_SAVING_PER_MW * zone.share.served_mw
 
 
-@dataclass(frozen=True, slots=True)
-class ClearingInputs:
+class ClearingInputs(msgspec.Struct, frozen=True):
     """What a clearing problem is made of; a scalar given for an array of shape (N,) fills it.
 
     Fields as in ``ClearingProblem``. None takes the default: the fleet at rest, the zone's step, the zone's flat price
@@ -235,8 +232,7 @@ def _verify(problem: ClearingProblem) -> None:
         raise ValueError("stored_value_per_mwh must not increase: energy is worth less the more there is")
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """A limit that binds in the plan, and the saving by one more unit of it.
 
     ``kind``: ``power``, ``soc``, ``ramp``, ``cap``, ``export_cap``, ``peaker_ramp``, ``order`` or ``available``.
@@ -265,8 +261,7 @@ class ActionCosts(Protocol):
         """Return the expected cost of first powers (shape (A,), MW) and all after it; inf out of reach."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The cleared plan.
 
     ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
@@ -302,11 +297,11 @@ class Plan:
     binding: str
     bindings: tuple[Binding, ...] = ()
     notes: tuple[PlanNote, ...] = ()
-    curve_net_mw: Floats = field(default_factory=lambda: np.zeros(0))
-    curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    price_curve_per_mwh: Floats = field(default_factory=lambda: np.zeros(0))
-    price_curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    action_costs: ActionCosts | None = field(default=None, compare=False, repr=False)
+    curve_net_mw: Floats = msgspec.field(default_factory=lambda: np.zeros(0))
+    curve_mw: Floats = msgspec.field(default_factory=lambda: np.zeros((0, 0)))
+    price_curve_per_mwh: Floats = msgspec.field(default_factory=lambda: np.zeros(0))
+    price_curve_mw: Floats = msgspec.field(default_factory=lambda: np.zeros((0, 0)))
+    action_costs: ActionCosts | None = None
 
     @property
     def cost(self) -> float:

@@ -7,9 +7,9 @@ net load inside the slot. Every solve is cold, so the same problem gives the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.registry import TYPES, type_of
 from agents.clearing.branch_and_bound import WHOLE, branch

@@ -12,9 +12,9 @@ limits in words come from the LP with that first action (``agents.clearing.solve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.inslot_curve import SPREADS, with_curve

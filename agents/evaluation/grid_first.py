@@ -5,9 +5,8 @@ This is a research baseline: the plant does not run it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.registry import store_rows
 from agents.clearing.branch_and_bound import branch

@@ -8,8 +8,9 @@ shedding at the cap is there for both. The baselines are for research: the plant
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -48,7 +49,7 @@ class Actuals:
             zone,
             ClearingInputs(
                 self.actual_mw,
-                state=replace(before, grid_mw=self.before_mw),
+                state=msgspec.structs.replace(before, grid_mw=self.before_mw),
                 price_per_mwh=self.price_per_mwh,
                 generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
                 stored_value_per_mwh=self.stored_value_per_mwh,

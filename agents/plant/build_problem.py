@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.battery import power_range
 from agents.assets.fleet_state import FleetState
@@ -34,16 +35,14 @@ POTENTIAL_MIN = 60
 """A renewable's output is taken to stay as it is for an hour; beyond that, nothing is planned to be cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(msgspec.Struct, frozen=True):
     """The bids that a decision rests on, which may be of earlier slots; None if a policy never bid."""
 
     actor: ActorBid | None
     trader: TraderBid | None
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltProblem:
+class BuiltProblem(msgspec.Struct, frozen=True):
     """A problem to clear, what orders ask of it, and the index of the first slot of each step."""
 
     problem: ClearingProblem

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -239,7 +240,7 @@ class Chooser:
             ),
         )
         short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
-        return replace(outcome, notes=(*outcome.notes, *short)), asked_for
+        return msgspec.structs.replace(outcome, notes=(*outcome.notes, *short)), asked_for
 
     def _asked_now(self, inputs: DecisionInputs, fleet: FleetState) -> Asked:
         """Return what orders ask of the slot decided alone, where nothing is planned."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -47,8 +46,7 @@ _LEAST_DECIMALS = 6
 _PRICE_DECIMALS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """Choice for one slot, before it becomes messages.
 
     ``setpoints``: by asset, checked. ``reasons``: by asset, why. ``checks``: what the checker clamped or refused.
@@ -59,19 +57,18 @@ class Outcome:
     binding: str
     setpoints: dict[str, Planned]
     reasons: dict[str, str]
-    checks: list[SetpointCheck] = field(default_factory=list)
+    checks: list[SetpointCheck] = msgspec.field(default_factory=list)
     notes: tuple[PlanNote, ...] = ()
     plan: PlanTable | None = None
-    duals: Duals = field(default_factory=Duals)
-    costs: dict[str, float] = field(default_factory=dict)
-    alternatives: dict[str, float] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    ahead_index: list[int] = field(default_factory=list)
-    ahead_mw: dict[str, list[float]] = field(default_factory=dict)
+    duals: Duals = msgspec.field(default_factory=Duals)
+    costs: dict[str, float] = msgspec.field(default_factory=dict)
+    alternatives: dict[str, float] = msgspec.field(default_factory=dict)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    ahead_index: list[int] = msgspec.field(default_factory=list)
+    ahead_mw: dict[str, list[float]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(msgspec.Struct, frozen=True):
     """Inputs of a decision that its receipt repeats."""
 
     closed: int

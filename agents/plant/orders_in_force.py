@@ -7,10 +7,11 @@ rest; every other order is a wish that the plan meets as nearly as physics lets 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
@@ -26,8 +27,7 @@ _SAME_SHARE = 1e-6
 """Powers that differ by at most this share of the served power count as equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Requests of orders over a horizon, and the order that applies to each asset at its first step (None: none)."""
 
     bands: Bands

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec.structs import replace
 
 from agents.assets.fleet_state import FleetState
 from agents.plant.build_problem import Basis, BuiltProblem, basis_of_bids, problem_of

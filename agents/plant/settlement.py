@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -298,7 +298,7 @@ def _soc(
         settled.conduct.soc = settled.conduct.soc_reading = soc
         settled.conduct.soc_held = 0
         return soc
-    start = replace(before.state(), soc=since)
+    start = msgspec.structs.replace(before.state(), soc=since)
     implied = type_of(asset).measured(asset, start, start, reading.power_mw, interval).soc
     return checked_soc(conduct, settled.conduct, soc, (since, implied), interval.hours)
 

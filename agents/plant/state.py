@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -66,7 +66,7 @@ class AssetKept(msgspec.Struct, omit_defaults=True):
 
     def reachable_state(self) -> AssetState:
         """Return the twin's state of an asset that takes commands, whether or not it is planned."""
-        return replace(self.state(), available=True)
+        return msgspec.structs.replace(self.state(), available=True)
 
     def state(self) -> AssetState:
         """Return it as the twin's state."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from fastmcp import Client
 
@@ -152,7 +153,7 @@ def best_cost(scenario: Scenario, without: GridRun) -> float:
     """
     zone, series = bench_zone(), actuals(scenario)
     first_mw, state_at_rest = without.power_mw[:, :FIXED_SLOTS], fleet_at_rest(zone)
-    start = replace(state_at_rest, soc=without.soc[:, FIXED_SLOTS - 1], power_mw=first_mw[:, -1])
+    start = msgspec.structs.replace(state_at_rest, soc=without.soc[:, FIXED_SLOTS - 1], power_mw=first_mw[:, -1])
     remaining = replace(
         series,
         actual_mw=series.actual_mw[FIXED_SLOTS:],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -204,7 +204,7 @@ class OriginalRuleLane:
         )
         self.deliveries.power_mw[slot.index] = np.array([delivery.power_mw for delivery in delivered])
         self.deliveries.soc[slot.index] = self._fleet.soc
-        self._fleet = replace(self._fleet, grid_mw=slot.net_mw)
+        self._fleet = msgspec.structs.replace(self._fleet, grid_mw=slot.net_mw)
         self._wanted = self._rule(forecast, slot)
 
     def _rule(self, forecast: Forecast, slot: MeasuredSlot) -> Floats:

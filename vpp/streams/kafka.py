@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import msgspec
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from quixstreams import Application
@@ -186,8 +186,7 @@ def _has_no_leader(error: BaseException | None) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() in _NO_LEADER_YET
 
 
-@dataclass(frozen=True, slots=True)
-class WireRecord:
+class WireRecord(msgspec.Struct, frozen=True):
     """An output in wire form: short name of its topic, key, value and headers."""
 
     topic: str

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+import msgspec
+
 from vpp.messages import KnownLags, Message
 
 Load = Callable[[str], bytes | None]
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Place of an input message in its log. It enters receipts and dead letters, and shows that an order is late.
 
     ``appended_at``: the broker's time of the record, the same whenever it is read again; None if no broker is.
@@ -26,8 +27,7 @@ class Origin:
     appended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """One message for one topic; the key is the message's zone."""
 
     topic: str

@@ -13,10 +13,11 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from vpp.domain import iso
 from vpp.messages import ActorBid, Decision, Forecast, Message, SlotClosed, TraderBid
@@ -45,8 +46,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True):
     """A record's passage through the step that wrote it; wall times in ms since 1970.
 
     Attributes:

@@ -1,13 +1,13 @@
 """Electric vehicle depot: timetable, physics, plan, money and words."""
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agents.assets.ev_depot import EvDepotType, timetable
 from agents.assets.registry import fleet_at_rest

@@ -3,10 +3,10 @@
 import itertools
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from agents.clearing.branch_and_bound import branch
 from agents.clearing.highs import Continued, Matrix, Program, solve_cold

@@ -1,11 +1,10 @@
 """The independent checker: accepted, clamped or refused, with a reason code."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agents.assets.registry import fleet_at_rest
 from agents.assets.state import Clamp

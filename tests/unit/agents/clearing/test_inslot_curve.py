@@ -1,11 +1,10 @@
 """The setpoint's curve: seen net load to battery power."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState

@@ -1,6 +1,5 @@
 """The look-ahead dispatch: arbitrage, service, physics, orders, and what to do when all cannot be met."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import fleet_at_rest

@@ -1,12 +1,11 @@
 """The stochastic programme against the LP, and where it steps aside."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState

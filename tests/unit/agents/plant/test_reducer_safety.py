@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from agents.clearing.problem import ClearingInputs, ClearingProblem, Plan, clearing_problem
 from agents.clearing.reflex import reflex_plan
