@@ -80,7 +80,7 @@ def branch(
                 continue
             place, up_first = _undecided(answer.value[columns], len(integers), least_mw)
             if place < 0 and nodes == 1:
-                return Search(engine.last() if priced else answer, relaxed, nodes, True, False)
+                return Search(engine.priced(answer) if priced else answer, relaxed, nodes, True, False)
             if place < 0:
                 best, best_cost = _settled(node, answer.value[columns], len(integers)), answer.objective
                 continue

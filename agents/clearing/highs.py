@@ -167,9 +167,13 @@ class Continued:
         self._run(columns, low, high)
         return self._answer(priced=False)
 
-    def last(self) -> Answer:
-        """Return the answer of the last solve with its prices."""
-        return self._answer(priced=True)
+    def priced(self, answer: Answer) -> Answer:
+        """Return the optimum of the last solve, which ``solve`` gave, with its prices."""
+        solution, units = self._highs.getSolution(), self._units
+        dual, reduced = np.array(solution.row_dual), np.array(solution.col_dual)
+        if units is not None:
+            dual, reduced = dual * (units.cost / units.row), reduced * (units.cost / units.column)
+        return replace(answer, dual=dual, reduced=reduced)
 
     def _answer(self, *, priced: bool) -> Answer:
         answer = _answer(self._highs, priced=priced)

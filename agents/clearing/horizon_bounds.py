@@ -27,19 +27,20 @@ def curtailable_power(problem: ClearingProblem) -> Floats:
     return limits
 
 
-def binding_values(problem: ClearingProblem, steps: int | None = None) -> Floats:
+def first_power(problem: ClearingProblem, row: int, given_mw: float) -> float:
+    """Return an available asset's power at h = 0 (MW) if it is fixed to ``given_mw``: within physical limits."""
+    return float(type_of(problem.assets[row]).held_mw(problem, row, np.array([given_mw]))[0])
+
+
+def binding_values(problem: ClearingProblem) -> Floats:
     """Return the power that is fixed before the plan, shape (A, N), NaN where the plan is free.
 
     Only the contiguous fixed values from h = 0 are binding, within physical limits; an unavailable asset has 0 after
     them.
-
-    Args:
-        problem: The decision.
-        steps: Number of steps N; None: all.
     """
-    values = np.full((len(problem.assets), problem.steps if steps is None else steps), np.nan)
+    values = np.full((len(problem.assets), problem.steps), np.nan)
     for i, asset in enumerate(problem.assets):
-        fixed_mw = problem.bands.fixed_mw[i, : values.shape[1]]
+        fixed_mw = problem.bands.fixed_mw[i]
         missing = np.isnan(fixed_mw)
         count = int(missing.argmax()) if missing.any() else len(missing)
         if count:

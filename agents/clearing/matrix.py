@@ -47,6 +47,7 @@ class MatrixLayout:
     Rows: ``balance ramp level`` (N,), ``band`` (A, N), ``soc_target`` (B, N), ``plan`` (M, N).
     A: all assets in the order of the types; B: those with a SoC target; M: those that keep to the plan.
     ``power_columns``, ``power_rows``: bool by column and row, True for a power or energy, False for a pure number.
+    ``exclusive``: pairs of columns of which one must be 0.
     """
 
     matrix: Matrix
@@ -54,6 +55,7 @@ class MatrixLayout:
     row: dict[str, Ints]
     power_columns: Bools
     power_rows: Bools
+    exclusive: tuple[Ints, Ints]
 
     def units(self, power_mw: float) -> Units:
         """Return units of ``power_mw`` for powers and energies, and of one for pure numbers."""
@@ -86,7 +88,9 @@ def layout_of(form: Form) -> MatrixLayout:
     power_rows = np.zeros(sheet.rows, dtype=np.bool_)
     power_rows[row[power_columns[column]]] = True
     matrix = Matrix.of((sheet.rows, sheet.columns), row, column, value)
-    return MatrixLayout(matrix, sheet.column, sheet.row, power_columns, power_rows)
+    pairs = [names for kind, _ in form.blocks if (names := TYPES[kind].exclusive_columns)]
+    either, other = (np.concatenate([sheet.column[names[k]].ravel() for names in pairs]) for k in (0, 1))
+    return MatrixLayout(matrix, sheet.column, sheet.row, power_columns, power_rows, (either, other))
 
 
 def _add_grid(sheet: Sheet, form: Form) -> None:

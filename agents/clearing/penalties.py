@@ -106,33 +106,37 @@ class Hinges:
         return filled
 
 
-def ramp_hinges(problem: ClearingProblem, nodes: int = RAMP_NODES) -> Hinges:
+def ramp_hinges(problem: ClearingProblem, nodes: int = RAMP_NODES, *, service_factor: float | None = None) -> Hinges:
     """Return the expected ramp penalty on ``grid[h] - grid[h-1]``, service factor included, money per MW.
 
     The limit per slot is scaled to the distance of the steps' centres; a longer step counts as equal ramps of its
     slots. At h = 0, where the net load is known best, only the middle node counts; without a last grid power, no node.
+    ``service_factor``: in place of the problem's own; 1 gives real money.
     """
+    factor = problem.service_factor if service_factor is None else service_factor
     zone = problem.zone
     slot_h = zone.step.hours
     stretch = gap_hours(problem.step_h) / slot_h
     limit = zone.limits.ramp_limit_mw * stretch
     limit[0] = max(limit[0] - problem.ramp_margin_mw, 0.0)
-    price = problem.service_factor * zone.limits.ramp_penalty_per_mwh * slot_h
     dev, weights = _nodes(problem, problem.ramp_sd_mw, nodes)
+    cost = factor * zone.limits.ramp_penalty_per_mwh * slot_h * weights
     if math.isnan(problem.state.grid_mw):
-        weights[0] = 0.0
-    return Hinges(
-        up_mw=limit[:, None] - dev, above=price * weights, down_mw=-limit[:, None] - dev, below=price * weights
-    )
+        cost[0] = 0.0
+    return Hinges(up_mw=limit[:, None] - dev, above=cost, down_mw=-limit[:, None] - dev, below=cost)
 
 
-def level_hinges(problem: ClearingProblem, nodes: int = LEVEL_NODES) -> Hinges:
-    """Return the expected penalty on ``grid[h]`` above the import cap or below the export cap, money per MW."""
+def level_hinges(problem: ClearingProblem, nodes: int = LEVEL_NODES, *, service_factor: float | None = None) -> Hinges:
+    """Return the expected penalty on ``grid[h]`` above the import cap or below the export cap, money per MW.
+
+    ``service_factor`` as in ``ramp_hinges``.
+    """
+    factor = problem.service_factor if service_factor is None else service_factor
     limits = problem.zone.limits
     margin = np.zeros(problem.steps)
     margin[0] = problem.cap_margin_mw
     dev, weights = _nodes(problem, problem.level_sd_mw, nodes)
-    price = problem.service_factor * limits.cap_penalty_per_mwh * problem.step_h[:, None] * weights
+    price = factor * limits.cap_penalty_per_mwh * problem.step_h[:, None] * weights
     up = (limits.import_cap_mw - margin)[:, None] - dev
     if limits.export_cap_mw is None:
         none = np.zeros((problem.steps, 0))
@@ -142,8 +146,15 @@ def level_hinges(problem: ClearingProblem, nodes: int = LEVEL_NODES) -> Hinges:
 
 def _nodes(problem: ClearingProblem, spread_mw: Floats, nodes: int) -> tuple[Floats, Floats]:
     dev = spread_mw[:, None] * deviations(nodes)[None, :]
-    weights = np.tile(hedge_weights(nodes, problem.hedge), (problem.steps, 1))
     dev[0] = 0.0
+    return dev, _weights(problem.steps, nodes, problem.hedge)
+
+
+@lru_cache(maxsize=256)
+def _weights(steps: int, nodes: int, hedge: float) -> Floats:
+    """Return the weights of the nodes of each step, shape (steps, nodes), shared and read-only."""
+    weights = np.tile(hedge_weights(nodes, hedge), (steps, 1))
     weights[0] = 0.0
     weights[0, nodes // 2] = 1.0
-    return dev, weights
+    weights.setflags(write=False)
+    return weights

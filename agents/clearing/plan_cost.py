@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from msgspec.structs import replace
 
 from agents.assets.registry import type_of
 from agents.clearing.penalties import level_hinges, ramp_hinges
@@ -30,13 +29,12 @@ def plan_costs(problem: ClearingProblem, power_mw: Floats, running: Bools, soc: 
         running: Shape (A, N), True while a generator runs.
         soc: Shape (A, N), SoC (0-1) at the end of each step, NaN without a store.
     """
-    plain = replace(problem, service_factor=1.0)
     grid = grid_power(problem, power_mw)
     before = np.concatenate([[problem.state.grid_mw], grid[:-1]])
     change = np.where(np.isnan(before), 0.0, grid - before)
     costs = dict.fromkeys(_ITEMS, 0.0)
-    costs["ramp"] = float(ramp_hinges(plain).cost(change).sum())
-    costs["cap"] = float(level_hinges(plain).cost(grid).sum())
+    costs["ramp"] = float(ramp_hinges(problem, service_factor=1.0).cost(change).sum())
+    costs["cap"] = float(level_hinges(problem, service_factor=1.0).cost(grid).sum())
     for i, asset in enumerate(problem.assets):
         kind = type_of(asset)
         price = problem.price_per_mwh if kind.trades_at_market else problem.generation_price_per_mwh

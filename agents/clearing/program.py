@@ -27,6 +27,7 @@ The blocks of the asset types are in ``agents.assets``, one module each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,10 +58,7 @@ class AssetRows:
     @staticmethod
     def of(problem: ClearingProblem) -> AssetRows:
         """Return the places of ``problem``."""
-        kinds = [asset.kind for asset in problem.assets]
-        return AssetRows(
-            {kind: np.array([i for i, k in enumerate(kinds) if k == kind], dtype=np.int64) for kind in TYPES}
-        )
+        return _rows_of(tuple(asset.kind for asset in problem.assets))
 
     def where(self, name: str) -> Ints:
         """Return the places of the assets whose type has a true attribute ``name``."""
@@ -73,6 +71,11 @@ class AssetRows:
         return np.concatenate(list(self.by_kind.values()))
 
 
+@lru_cache(maxsize=256)
+def _rows_of(kinds: tuple[str, ...]) -> AssetRows:
+    return AssetRows({kind: np.array([i for i, k in enumerate(kinds) if k == kind], dtype=np.int64) for kind in TYPES})
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One filled-in program with the indices for reading its solution."""
@@ -81,12 +84,6 @@ class Model:
     layout: MatrixLayout
     rows: AssetRows
     fixed_mw: Floats
-
-    def exclusive(self) -> tuple[Ints, Ints]:
-        """Return pairs of columns of which one must be 0."""
-        pairs = [names for kind in self.rows.by_kind if (names := TYPES[kind].exclusive_columns)]
-        either, other = (np.concatenate([self.layout.column[names[k]].ravel() for names in pairs]) for k in (0, 1))
-        return either, other
 
     def power(self, value: Floats) -> Floats:
         """Return the assets' power, shape (A, N), of a solution's values by column."""

@@ -33,11 +33,20 @@ def solve(problem: ClearingProblem) -> Plan:
     once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). What was
     decided is then fixed and the LP solved again, so shadow prices always are those of an LP.
     """
+    return _worded(problem, solve_unworded(problem))
+
+
+def _worded(problem: ClearingProblem, plan: Plan) -> Plan:
+    return plan if plan.is_reflex else replace(plan, binding=say_binding(problem, plan))
+
+
+def solve_unworded(problem: ClearingProblem) -> Plan:
+    """Return the plan of ``solve`` with an empty ``binding``, for a caller that changes what the words say."""
     model = build(problem)
-    search = branch(model.program, *model.exclusive(), problem.effort, served_mw=problem.zone.share.served_mw)
+    search = branch(model.program, *model.layout.exclusive, problem.effort, served_mw=problem.zone.share.served_mw)
     if search.answer.value is None or search.answer.dual is None:
         return reflex_plan(problem, reason=search.answer.status)
-    plan = read_plan(problem, model, search.program, search.answer, Engine.MILP if search.branched else Engine.LP)
+    plan = _read(problem, model, search.program, search.answer, Engine.MILP if search.branched else Engine.LP)
     if search.proven:
         return plan
     return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": float(search.nodes)})))
@@ -53,6 +62,11 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
         answer: The solution, with duals.
         engine: Name of what solved it.
     """
+    return _worded(problem, _read(problem, model, program, answer, engine))
+
+
+def _read(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: Engine) -> Plan:
+    """Return the plan of an LP's solution without its ``binding``; arguments as of ``read_plan``."""
     assert answer.value is not None
     assert answer.dual is not None
     value, dual = answer.value, answer.dual
@@ -82,7 +96,7 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
         bindings=bindings_of(problem, model, program, answer),
     )
     notes = notes_of(problem, plan)
-    return replace(plan, binding=say_binding(problem, plan), notes=notes, status="nearest" if notes else "optimal")
+    return replace(plan, notes=notes, status="nearest") if notes else plan
 
 
 def _dispatch(problem: ClearingProblem, model: Model, value: Floats) -> tuple[Floats, Bools, Floats]:
@@ -140,7 +154,7 @@ def cost_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> float:
 
 def _unpriced(problem: ClearingProblem, model: Model) -> Answer:
     served_mw = problem.zone.share.served_mw
-    return branch(model.program, *model.exclusive(), problem.effort, served_mw=served_mw, priced=False).answer
+    return branch(model.program, *model.layout.exclusive, problem.effort, served_mw=served_mw, priced=False).answer
 
 
 def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> ClearingProblem:
@@ -175,7 +189,7 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
     passes = [with_seen(ahead, float(net)) for net in nets_mw]
     # Passes differ in their net load alone, so one program serves them all.
     model = build(passes[0], running=plan.running)
-    cuts, balance, pairs = model.net_load_columns(), model.layout.row["balance"], model.exclusive()
+    cuts, balance, pairs = model.net_load_columns(), model.layout.row["balance"], model.layout.exclusive
     powers = np.full((len(problem.assets), len(nets_mw)), np.nan)
     odd: list[int] = []
     with Continued(model.program, problem.effort) as engine:

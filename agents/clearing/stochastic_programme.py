@@ -15,7 +15,7 @@ import numpy as np
 from agents.assets.contract import Generator, StorageParameters
 from agents.assets.lp import gap_hours
 from agents.assets.registry import rows_where, store_of, store_rows, type_of
-from agents.clearing.horizon_bounds import binding_values
+from agents.clearing.horizon_bounds import first_power
 from agents.clearing.penalties import deviations
 from agents.clearing.problem import ClearingProblem
 from agents.clearing.stochastic_action import action_cost, best_action, best_actions, best_generation
@@ -228,9 +228,9 @@ def first_generation(programme: Programme) -> float:
     generator = _generator(problem, row)
     if row is None or generator is None:
         return 0.0
-    fixed = float(binding_values(problem, steps=1)[row, 0])
+    fixed = float(problem.bands.fixed_mw[row, 0])
     if not math.isnan(fixed):
-        return fixed
+        return first_power(problem, row, fixed)
     swing = generator.ramp_mw_per_h * float(problem.step_h[0])
     before = min(max(float(problem.state.power_mw[row]), 0.0), generator.capacity_mw)
     low, high = max(before - swing, 0.0), min(before + swing, generator.capacity_mw)

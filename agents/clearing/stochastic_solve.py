@@ -16,11 +16,11 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from agents.clearing.horizon_bounds import binding_values
+from agents.clearing.horizon_bounds import first_power
 from agents.clearing.inslot_curve import SPREADS, with_curve
 from agents.clearing.plan_reasons import say_binding
 from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, with_seen
-from agents.clearing.solve import cost_if, solve
+from agents.clearing.solve import cost_if, solve, solve_unworded
 from agents.clearing.stochastic_programme import (
     ActionCurve,
     Programme,
@@ -79,7 +79,7 @@ def _plan(programme: Programme, generation: float, power: float) -> Plan:
     if programme.generator_row is not None:
         fixed[programme.generator_row, 0] = generation
     effort = replace(problem.effort, tree_nodes=min(PLAN_NODES, problem.effort.tree_nodes))
-    plan = solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed), effort=effort))
+    plan = solve_unworded(replace(problem, bands=replace(problem.bands, fixed_mw=fixed), effort=effort))
     if plan.is_reflex:
         return plan
     water = plan.water_value_per_mwh.copy()
@@ -104,21 +104,20 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
         plan: Its plan.
         actions: Name to (asset id to MW at h = 0).
     """
-    if plan.engine != "dp" or not applies(problem):
-        return {name: cost_if(problem, forced) - plan.objective for name, forced in actions.items()}
     solved = plan.action_costs
-    programme: ActionCosts = solved if solved is not None and solved.problem is problem else induce(problem)
+    is_solved = solved is not None and solved.problem is problem
+    if plan.engine != "dp" or not (is_solved or applies(problem)):
+        return {name: cost_if(problem, forced) - plan.objective for name, forced in actions.items()}
+    programme: ActionCosts = solved if solved is not None and is_solved else induce(problem)
     chosen = programme.cost_of(plan.power_mw[:, 0])
     costs: dict[str, float] = {}
     for name, forced in actions.items():
-        fixed = problem.bands.fixed_mw.copy()
         rows = {problem.index_of(asset_id): power for asset_id, power in forced.items()}
         if set(rows) - programme.movable:
             costs[name] = cost_if(problem, forced) - plan.objective
             continue
-        fixed[:, 0] = plan.power_mw[:, 0]
-        for row, power in rows.items():
-            fixed[row, 0] = power
-        clipped = binding_values(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), steps=1)[:, 0]
-        costs[name] = programme.cost_of(clipped) - chosen
+        first_mw = plan.power_mw[:, 0].copy()
+        for row in programme.movable:
+            first_mw[row] = first_power(problem, row, rows.get(row, float(first_mw[row])))
+        costs[name] = programme.cost_of(first_mw) - chosen
     return costs

@@ -51,9 +51,9 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
         places = column[name]
         dear = model.program.cost[places] > 1e-9
         high[places] = np.where(dear, np.minimum(high[places], pieces + 1e-6 * problem.unit_mw), high[places])
-    solution = branch(
-        replace(model.program, high=high), *model.exclusive(), problem.effort, served_mw=problem.zone.share.served_mw
-    )
+    served_mw = problem.zone.share.served_mw
+    program = replace(model.program, high=high)
+    solution = branch(program, *model.layout.exclusive, problem.effort, served_mw=served_mw)
     if solution.answer.value is None:
         return plan
     return read_plan(trade, model, solution.program, solution.answer, Engine.LP)
