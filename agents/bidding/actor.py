@@ -10,10 +10,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from vpp.domain import QUANTILE_NAMES, Target
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles, Spreads
+from vpp.numerics.decimal_rounding import rounded
 from vpp.numerics.quantile_distribution import probability_beyond
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
@@ -145,7 +148,8 @@ def _bid_of(
 
 
 def _scaled(values: list[float], factor: float, decimals: int) -> list[float]:
-    return [round(value * factor, decimals) for value in values]
+    scaled: list[float] = rounded(np.array(values, dtype=float) * factor, decimals).tolist()
+    return scaled
 
 
 def spreads_of(quantiles: Quantiles) -> Spreads:

@@ -21,6 +21,7 @@ from vpp.fleet.schema import Zone
 from vpp.local_time import local_date
 from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.numerics.arrays import Floats
+from vpp.numerics.decimal_rounding import rounded
 from vpp.numerics.order_statistics import quantiles
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.streams.reducer import Load, Origin, Output
@@ -141,7 +142,7 @@ class TraderReducer:
             step_min=forecast.step_min,
             observation=forecast.believed,
             horizon_min=prices.horizon_min,
-            price_per_mwh=[round(value, _DECIMALS) for value in price.tolist()],
+            price_per_mwh=rounded(price, _DECIMALS).tolist(),
             trust=self._trust,
             stored_value_per_mwh=[round(value, _DECIMALS) for value in values],
             stored_width=[1.0 / len(values)] * len(values),
@@ -287,4 +288,4 @@ def offers_of(bid: TraderBid, battery: UnitBattery) -> Offers | None:
 
 
 def _floats(values: list[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], dtype=float)
+    return np.array(values, dtype=float)  # None is read as NaN

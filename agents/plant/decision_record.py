@@ -41,6 +41,7 @@ from vpp.messages import (
     encode,
 )
 from vpp.numerics.arrays import Floats
+from vpp.numerics.decimal_rounding import rounded
 
 _LEAST_DECIMALS = 6
 _PRICE_DECIMALS = 4
@@ -309,7 +310,8 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
     if len(at) == 0 or store_of(asset) is None:
         return []
     given_mw = delivered_mw(asset, AssetState.of(problem.state, row), power_mw[row].tolist(), zone.step.hours)
-    return [(_mw(zone, value), _mw(zone, power)) for value, power in zip(at.tolist(), given_mw, strict=True)]
+    decimals = _decimals(zone)
+    return list(zip(_row(at, decimals), _row(np.array(given_mw), decimals), strict=True))
 
 
 def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVerdict, order: Order | None) -> str:
@@ -367,7 +369,8 @@ def _duals(zone: Zone, plan: Plan) -> Duals:
 
 
 def _row(values: Floats, decimals: int) -> list[float]:
-    return [round(value, decimals) + 0.0 for value in values.tolist()]
+    row: list[float] = (rounded(values, decimals) + 0.0).tolist()
+    return row
 
 
 def _mw(zone: Zone, value: float) -> float:
