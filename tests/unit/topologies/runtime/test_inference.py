@@ -181,7 +181,10 @@ def test_a_change_of_the_zone_waits_for_the_slots_before_it(is_forged: bool, res
 
     def feed(offset: int, message: Message) -> None:
         for output in runner.process(encode(message), ZONE.encode(), Origin("telemetry", 0, offset, AT), state):
-            (asked if isinstance(output.message, FeatureRow) else made).append(output.message)
+            if isinstance(output.message, FeatureRow):
+                asked.append(output.message)
+            else:
+                made.append(output.message)
 
     first = next(n for n, one in enumerate(sent) if isinstance(one, SlotClosed) and one.slot == live[1])
     last = next(n for n, one in enumerate(sent) if isinstance(one, SlotClosed) and one.slot == live[2])
