@@ -86,4 +86,5 @@ def unfold(table: SourceTable) -> SourceTable:
     channels = pd.DataFrame({f"{column}:{name}": further[name] for name in sorted(further)}, index=cells.index)
     content = RawChunk(pd.concat([cells, channels], axis=1), rows)
     written = table.written or table.header
-    return replace(table, header=tuple(map(str, content.cells.columns)), content=content, written=written, nested=tuple(sorted(further)))
+    header = tuple(map(str, content.cells.columns))
+    return replace(table, header=header, content=content, written=written, nested=tuple(sorted(further)))
