@@ -86,7 +86,7 @@ class Outlook:
 
     @property
     def firm_mw(self) -> float:
-        """Power of reachable peakers and loads."""
+        """Power of reachable assets that are firm, such as peakers and loads."""
         return sum(asset["max_mw"] or 0.0 for asset in self.assets if is_firm(asset) and asset["state"] == "online")
 
     @property
@@ -96,8 +96,21 @@ class Outlook:
 
 
 def is_firm(asset: Answer) -> bool:
-    """Return whether an asset delivers power on request at any time."""
-    return asset["kind"] in ("peaker", "load")
+    """Return whether an asset delivers power on request at any time: it has no store, and never draws."""
+    least, most = asset["min_mw"], asset["max_mw"]
+    return asset["energy_capacity_mwh"] is None and least is not None and most is not None and 0 <= least < most
+
+
+def stores(assets: Sequence[Answer]) -> list[Answer]:
+    """Return the reachable assets that charge and discharge and whose state of charge is known, the largest first."""
+    reachable = [
+        asset
+        for asset in assets
+        if asset["state"] == "online"
+        and None not in (asset["soc"], asset["energy_capacity_mwh"], asset["min_mw"], asset["max_mw"])
+        and asset["min_mw"] < 0 < asset["max_mw"]
+    ]
+    return sorted(reachable, key=lambda asset: (asset["energy_capacity_mwh"], asset["asset_id"]), reverse=True)
 
 
 def rank(risks: list[Risk]) -> list[Risk]:
@@ -180,7 +193,7 @@ def price_risks(outlook: Outlook) -> Iterator[Risk]:
 
 
 def fleet_risks(outlook: Outlook) -> Iterator[Risk]:
-    """Yield risks of peakers, loads and renewables: unreachable, running at a loss, shed or curtailed."""
+    """Yield risks of the assets: unreachable, running at a loss, shed or curtailed."""
     step_h = outlook.now["step_min"] / 60.0
     penalty = outlook.now["cap_penalty_per_mwh"]
     expected = next((row["q50"] for _, _, row in _steps(outlook.price)), None)
@@ -192,15 +205,18 @@ def fleet_risks(outlook: Outlook) -> Iterator[Risk]:
             without, with_it = _shortfall(outlook, outlook.firm_mw)[1], _shortfall(outlook, outlook.firm_mw + power)[1]
             text = f"{name} is {asset['state']}: {power_text(power)} less firm power"
             yield Risk(f"{asset['kind']}:{name}", text, _money(without - with_it, penalty))
-        elif asset["kind"] == "peaker" and power > 0 and None not in (expected, limits.get("fuel_cost_per_mwh")):
+        elif asset["state"] == "unavailable":
+            yield Risk(f"{asset['kind']}:{name}", f"{name} is unavailable")
+        elif power > 0 and None not in (expected, limits.get("fuel_cost_per_mwh")):
             dearer = limits["fuel_cost_per_mwh"] - expected
             if dearer > 0:
                 text = f"{name} runs at {power_text(power)}, {dearer:,.0f} per MWh above the expected price"
-                yield Risk(f"peaker:{name}", text, dearer * power * step_h)
-        elif asset["kind"] == "load" and power > 0 and "curtail_cost_per_mwh" in limits:
+                yield Risk(f"{asset['kind']}:{name}", text, dearer * power * step_h)
+        elif power > 0 and "curtail_cost_per_mwh" in limits:
             text = f"{name} is shed by {power_text(power)} at {limits['curtail_cost_per_mwh']:g} per MWh"
-            yield Risk(f"load:{name}", text, limits["curtail_cost_per_mwh"] * power * step_h)
-        elif asset["kind"] == "renewable" and power < 0:
+            yield Risk(f"{asset['kind']}:{name}", text, limits["curtail_cost_per_mwh"] * power * step_h)
+        elif power < 0 and ("curtail_cost_per_mwh" in limits or asset["min_mw"] is None):
+            # Where the least power depends on the weather, it is output that is cut.
             price = max(expected or 0.0, 0.0) + limits.get("curtail_cost_per_mwh", 0.0)
             text = f"{name} is to be cut by {power_text(-power)}, {price:,.0f} per MWh lost"
             yield Risk(f"curtailment:{name}", text, -price * power * step_h)

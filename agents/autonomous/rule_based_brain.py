@@ -35,6 +35,7 @@ from agents.autonomous.risks import (
     margins,
     price_risks,
     rank,
+    stores,
 )
 from vpp.fleet.scale import power_text
 from vpp.rules.clauses import cited
@@ -124,14 +125,14 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         raise BlindError(faults)
     now = _zone_now(answers, zone)
     assets = list(answers["assets"]["assets"])
-    battery = _battery(assets)
+    details: dict[str, Answer] = {}
+    battery = yield from _battery(assets, details)
     standing = tuple(answers["orders"]["orders"])
     alerts = list(answers["alerts"]["alerts"])
     risks: list[Risk] = []
     words = ["no battery answers: no order can be proposed"]
     if battery is not None:
-        details = {}
-        for asset in _worth_a_look(assets, battery):
+        for asset in _worth_a_look(assets)[: MOST_DETAILS - 1]:
             details[asset["asset_id"]] = yield from _needed(Call("get_asset", {"asset_id": asset["asset_id"]}))
         outlook = Outlook(now, answers["ramp"], answers["net_load"], answers["price"], assets, battery, details, limits)
         risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
@@ -151,6 +152,16 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         changes=tuple(changes_since(task.before, risks, pnl)),
         as_of=None if as_of is None else datetime.fromisoformat(as_of),
     )
+
+
+def _battery(assets: Sequence[Answer], details: dict[str, Answer]) -> Generator[Call, CallResult, Answer | None]:
+    """Return the largest store that answers and has a band of SoC to order in; add each detail seen to ``details``."""
+    for store in stores(assets)[:MOST_DETAILS]:
+        name = store["asset_id"]
+        details[name] = yield from _needed(Call("get_asset", {"asset_id": name}))
+        if {"soc_min", "soc_max"} <= details[name].get("limits", {}).keys():
+            return store
+    return None
 
 
 def _questions(zone: str) -> tuple[tuple[str, Call], ...]:
@@ -361,21 +372,9 @@ def _zone_now(answers: Mapping[str, Answer], zone: str) -> Answer:
     return entry
 
 
-def _battery(assets: Sequence[Answer]) -> Answer | None:
-    lines = [
-        asset
-        for asset in assets
-        if asset["kind"] == "battery" and asset["state"] == "online" and None not in (asset["soc"], asset["max_mw"])
-    ]
-    return max(lines, key=lambda asset: (asset["energy_capacity_mwh"] or 0.0, asset["asset_id"]), default=None)
-
-
-def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:
-    """Return the battery and the assets that will run, be shed or be curtailed next."""
-    dispatched = [
-        asset for asset in assets if asset["kind"] in ("peaker", "load", "renewable") and asset["next_power_mw"]
-    ]
-    return [battery, *dispatched][:MOST_DETAILS]
+def _worth_a_look(assets: Sequence[Answer]) -> list[Answer]:
+    """Return the assets without a store that will run, be shed, be curtailed or draw next."""
+    return [asset for asset in assets if asset["energy_capacity_mwh"] is None and asset["next_power_mw"]]
 
 
 def _quoted(check: Answer) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents.autonomous.guard import AgentLimits, Call, CallResult, Conclusion, LastLook, OpenPlan, Task
+from agents.autonomous.risks import is_firm
 from agents.autonomous.rule_based_brain import think
 
 LIMITS = AgentLimits()
@@ -56,7 +57,7 @@ def world(
         "next_power_mw": 0.0,
         "energy_capacity_mwh": 10.0,
     }
-    gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None, "next_power_mw": 0.0}
+    gas = line("gas", "peaker", next_mw=0.0)
     prices = [[f"T{h}", 30 * (h + 1), 80.0, 100.0, 120.0] for h in range(len(q50))]
     columns = ["slot", "horizon_min", "q10", "q50", "q90"]
     limits = {"soc_min": 0.1, "soc_max": 0.9, "reserve_soc": 0.0, "discharge_efficiency": 0.8, "charge_efficiency": 0.8}
@@ -78,6 +79,29 @@ def world(
     }
 
 
+def line(
+    name: str,
+    kind: str,
+    *,
+    least_mw: float | None = 0.0,
+    most_mw: float = 10.0,
+    next_mw: float | None = None,
+    state: str = "online",
+    energy_mwh: float | None = None,
+) -> dict[str, Any]:
+    """A line of ``list_assets``; with ``energy_mwh`` it is a store that is half full."""
+    return {
+        "asset_id": name,
+        "kind": kind,
+        "state": state,
+        "soc": None if energy_mwh is None else 0.5,
+        "min_mw": least_mw,
+        "max_mw": most_mw,
+        "next_power_mw": next_mw,
+        "energy_capacity_mwh": energy_mwh,
+    }
+
+
 def run(
     answers: dict[str, Any], *, limits: AgentLimits = LIMITS, task: Task | None = None
 ) -> tuple[Conclusion, list[Call]]:
@@ -86,7 +110,8 @@ def run(
         call = next(thought)
         while True:
             calls.append(call)
-            result = answers.get(f"{call.tool} {call.arguments.get('target')}", answers[call.tool])
+            subject = call.arguments.get("target") or call.arguments.get("asset_id")
+            result = answers.get(f"{call.tool} {subject}", answers[call.tool])
             call = thought.send(
                 CallResult(call, error=result) if isinstance(result, str) else CallResult(call, answer=result)
             )
@@ -274,12 +299,12 @@ def test_what_a_person_declined_is_not_asked_for_again() -> None:
 
 def test_assets_prices_data_and_alerts_are_risks_in_the_order_of_their_money() -> None:
     answers = world([500.0] * 16, predict_ramp=NO_RAMP)
-    gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None, "next_power_mw": 5.0}
-    shed = {**gas, "asset_id": "shed", "kind": "load", "next_power_mw": 1.0}
-    sun = {**gas, "asset_id": "sun", "kind": "renewable", "max_mw": 0.0, "next_power_mw": -2.0}
-    away = {**gas, "asset_id": "gas-2", "state": "unavailable", "next_power_mw": None}
+    gas, shed = line("gas", "peaker", next_mw=5.0), line("shed", "load", next_mw=1.0)
+    sun = line("sun", "renewable", least_mw=None, most_mw=0.0, next_mw=-2.0)
+    away = line("gas-2", "peaker", state="unavailable")
     answers["list_assets"]["assets"] = [answers["list_assets"]["assets"][0], gas, shed, sun, away]
-    answers["get_asset"]["limits"] |= {"fuel_cost_per_mwh": 160.0, "curtail_cost_per_mwh": 300.0}
+    answers["get_asset gas"] = {"limits": {"fuel_cost_per_mwh": 160.0}}
+    answers["get_asset shed"] = answers["get_asset sun"] = {"limits": {"curtail_cost_per_mwh": 300.0}}
     answers["get_overview"]["zones"][0]["bad_channels"] = ["wind_mw"]
     alert = {"code": "frozen", "severity": "critical", "title": "Frozen channel", "channel": "load_mw"}
     answers["get_alerts"]["alerts"] = [alert]
@@ -295,6 +320,36 @@ def test_assets_prices_data_and_alerts_are_risks_in_the_order_of_their_money() -
         ("alert:frozen:load_mw", None),
         ("data:wind_mw", None),
     ]
+
+
+@pytest.mark.parametrize("kind", ["peaker", "fuel_cell"])
+def test_an_asset_is_judged_by_what_it_can_do_and_not_by_its_kind(kind: str) -> None:
+    answers = world([500.0] * 16, predict_ramp=NO_RAMP)
+    answers["list_assets"]["assets"][1:] = [
+        line("runs", kind, next_mw=5.0),
+        line("heats", "boiler", least_mw=-4.0, most_mw=0.0, next_mw=-3.0),
+        line("buses", "ev_depot", least_mw=-3.0, most_mw=2.0, next_mw=-3.0, energy_mwh=40.0),
+        line("tank", "electrolyser", least_mw=-5.0, most_mw=0.0, energy_mwh=40.0, state="unavailable"),
+    ]
+    answers["get_asset buses"] = {"limits": {"energy_mwh": 40.0, "departure_mwh": 30.0}}
+    answers["get_asset runs"] = {"limits": {"fuel_cost_per_mwh": 160.0}}
+    conclusion, calls = run(answers)
+    assert [is_firm(asset) for asset in answers["list_assets"]["assets"]] == [False, True, False, False, False]
+    assert [(key, money) for key, _, money in conclusion.risks] == [
+        (f"{kind}:runs", 150.0),
+        ("electrolyser:tank", None),
+    ]
+    looked_at = [call.arguments["asset_id"] for call in calls if call.tool == "get_asset"]
+    assert looked_at == ["buses", "bat", "runs", "heats"]
+
+
+def test_a_larger_store_that_takes_no_soc_order_does_not_stand_in_for_the_battery() -> None:
+    answers = world(PEAK, predict_ramp=NO_RAMP)
+    depot = line("buses", "ev_depot", least_mw=-3.0, most_mw=2.0, next_mw=0.0, energy_mwh=40.0)
+    answers["list_assets"]["assets"].insert(0, depot)
+    answers["get_asset buses"] = {"limits": {"energy_mwh": 40.0, "departure_mwh": 30.0}}
+    _, calls = run(answers)
+    assert policy_asked(calls)["asset_ids"] == ["bat"]
 
 
 def test_a_look_says_what_changed_since_the_one_before() -> None:
