@@ -93,7 +93,7 @@ ASSETS = Table(
     zone text Zone.
     slot time The slot.
     asset_id text Asset.
-    asset_kind text battery, peaker, renewable or load.
+    asset_kind text Kind of the asset, as in the fleet file.
     power_mw real Delivered mean power (MW, positive into the grid).
     energy_mwh real Delivered energy (MWh).
     soc real State of charge 0-1 at the slot's end; empty for assets without store.
