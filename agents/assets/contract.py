@@ -122,6 +122,11 @@ class AssetType(ABC, Generic[A]):
         """Return its parameters as a generator, None for other assets."""
         return None
 
+    def commits(self, asset: A) -> bool:
+        """Return whether ``running_column`` has an on/off decision of it."""
+        generator = self.generator(asset)
+        return generator is not None and generator.commits
+
     def shedding(self, asset: A) -> Shedding | None:
         """Return its parameters as sheddable load, None for other assets."""
         return None
@@ -284,7 +289,7 @@ class AssetType(ABC, Generic[A]):
     """Row, shape (assets, N), whose dual at h = 0 is minus the value of one more MWh in store."""
 
     running_column: ClassVar[str | None] = None
-    """Column, shape (committing assets, N), of on/off decisions."""
+    """Column, shape (committing assets, N), of on/off decisions: 0 or 1, in the order of the assets that commit."""
 
     exclusive_columns: ClassVar[tuple[str, str] | None] = None
     """Two columns of which one must be 0 in each step."""
@@ -311,7 +316,7 @@ class AssetType(ABC, Generic[A]):
             asset: The entry of the fleet file.
             energy_mwh: Energy of the slot, positive into the grid.
             started: Whether it started up in the slot.
-            shortfall_mwh: Energy that was missing at a departure in the slot.
+            shortfall_mwh: Energy that its users needed in the slot and did not get (``Response.shortfall_mwh``).
         """
         return RunningCost()
 

@@ -265,7 +265,8 @@ class Plan(msgspec.Struct, frozen=True):
     """The cleared plan.
 
     ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
-    each step, NaN if the asset has no store. ``running``: shape (A, N), True while a generator runs.
+    each step, NaN if the asset has no store. ``running``: shape (A, N), True while a generator, or another
+    asset with an on/off decision, runs.
     ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected
     cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``,
     and what asset types add), stored energy negative.

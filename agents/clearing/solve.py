@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from agents.assets.registry import TYPES, type_of
+from agents.assets.registry import TYPES
 from agents.clearing.branch_and_bound import WHOLE, branch
 from agents.clearing.highs import SOLVER, Answer, Continued, Program
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
@@ -116,12 +116,11 @@ def _running(problem: ClearingProblem, model: Model, value: Floats, power: Float
     for kind, places in model.rows.by_kind.items():
         unit = 0
         for i in places:
-            generator = type_of(problem.assets[i]).generator(problem.assets[i])
             name = TYPES[kind].running_column
-            if generator is not None and generator.commits and name is not None:
+            if name is not None and TYPES[kind].commits(problem.assets[i]):
                 running[i] = value[model.layout.column[name][unit]] > 0.5
                 unit += 1
-            elif generator is not None:
+            elif TYPES[kind].generator(problem.assets[i]) is not None:
                 running[i] = power[i] > _RUNNING * problem.unit_mw
     return running
 

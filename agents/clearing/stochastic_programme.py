@@ -105,9 +105,11 @@ def applies(problem: ClearingProblem) -> bool:
 def _is_covered(problem: ClearingProblem, row: int) -> bool:
     asset = problem.assets[row]
     kind = type_of(asset)
-    generator, shedding = kind.generator(asset), kind.shedding(asset)
-    if generator is not None:
-        return not generator.commits
+    shedding = kind.shedding(asset)
+    if kind.commits(asset):
+        return False
+    if kind.generator(asset) is not None:
+        return True
     if shedding is not None:
         return shedding.only_at_cap
     return kind.store(asset) is not None or kind.rests(problem, row)
