@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import kind_name, type_of
+from agents.assets.registry import TYPES, kind_name, type_of
 from agents.plant.plan_sentences import (
     PlannedAction,
     least_mw,
@@ -157,11 +157,12 @@ def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAc
 
 
 def _next_change(moment: Moment, planned: Decision, actions: Sequence[PlannedAction]) -> str:
-    """Return the next change of a battery's action, else of a peaker's, in at most 32 characters if possible."""
+    """Return the next change of an action, of the first kind that has one, in at most 32 characters if possible."""
     begin = planned.for_slot
-    for kind in ("battery", "peaker"):
+    for kind in TYPES:
         mine = [action for action in actions if action.kind == kind]
-        name = kind_name(kind).capitalize()
+        name = kind_name(kind)
+        name = name[:1].upper() + name[1:]
         running = next((action for action in mine if action.start == begin), None)
         if running is None and mine:
             return f"{name} {_verb(mine[0])} from {mine[0].start:%H:%M}"

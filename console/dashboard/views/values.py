@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from agents.assets.registry import TYPES
+from agents.assets.registry import TYPES, type_of
 from agents.plant.plan_sentences import PlannedAction
 from console.dashboard.views import charts
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
+from vpp.fleet.schema import Zone
 from vpp.local_time import local_date, utc_of
 from vpp.messages import Decision
 from vpp.store.tables import LEDGER, TELEMETRY
@@ -90,18 +91,23 @@ def next_powers(moment: Moment) -> dict[str, float]:
 
 
 def _plant(moment: Moment) -> dict[str, Any]:
-    bounds = charts.limits(moment)
-    config = moment.config
-    top = 0.0
-    if config is not None:
-        top = sum(b.discharge_mw for b in config.batteries) + sum(p.capacity_mw for p in config.peakers)
     powers = next_powers(moment)
     return {
         "mw": plant_mw(moment),
         "next_mw": sum(powers.values()) if powers else None,
-        "min_mw": bounds.get("power_min_mw"),
-        "max_mw": top or None,
+        **plant_bounds(moment.config),
     }
+
+
+def plant_bounds(zone: Zone | None) -> dict[str, float | None]:
+    """Return least and greatest power of all assets together, but those for emergencies or as the weather gives it."""
+    if zone is None:
+        return {"min_mw": None, "max_mw": None}
+    ranges = [
+        kind.shown_limits_mw(zone, asset) for asset in zone.assets if not (kind := type_of(asset)).is_emergency(asset)
+    ]
+    low, high = (sum(limits[k] or 0.0 for limits in ranges) for k in (0, 1))
+    return {"min_mw": low, "max_mw": high or None}
 
 
 def soc_now(moment: Moment) -> float | None:
