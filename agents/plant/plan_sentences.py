@@ -182,6 +182,9 @@ def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: 
     cost = kind.curtail_cost_per_mwh(asset)
     if cost is not None:
         return f"Power is worth {price}/MWh, curtailing costs {money(cost, currency)}."
+    water = decision.duals.water_value_per_mwh.get(asset.asset_id)
+    if water is not None and kind.energy_mwh(asset) is not None:
+        return f"Power is worth {price}/MWh, a MWh more in store {money(water, currency)}."
     return f"Power is worth {price}/MWh."
 
 

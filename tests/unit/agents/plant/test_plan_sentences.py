@@ -19,7 +19,7 @@ from agents.plant.plan_sentences import (
     thresholds,
 )
 from tests.worlds.builders import BATTERY, PEAKER, T0, make_zone, order_of
-from vpp.fleet.assets import CurtailableLoad
+from vpp.fleet.assets import CurtailableLoad, EvDepot
 from vpp.fleet.scale import power_text
 from vpp.messages import Decision
 from vpp.messages.decision import AssetPlan, AssetSnapshot, Duals, Engine, PlanTable, PlantSnapshot
@@ -129,6 +129,20 @@ def test_shed_load_names_the_cap_or_its_cost(only_at_cap: bool, power: float, se
     load = CurtailableLoad(asset_id="shed", capacity_mw=6.0, curtail_cost_per_mwh=300.0, only_at_cap=only_at_cap)
     plan = decision([0.0], [0.5], [100.0], shed=[power])
     assert step_reason(plan, PLANT, load, 0) == sentence
+
+
+def test_a_store_that_owes_energy_names_the_value_of_both() -> None:
+    depot = EvDepot(
+        asset_id="bat",
+        energy_mwh=4.0,
+        charge_mw=1.0,
+        connected_from="18:00",
+        departure="06:30",
+        departure_mwh=3.0,
+        arrival_mwh=1.0,
+    )
+    sentence = step_reason(decision([-1.0], [0.5], [60.0]), PLANT, depot, 0)
+    assert sentence == "Power is worth £60/MWh, a MWh more in store £100."
 
 
 def test_selling_below_its_price_names_the_limit_that_it_serves() -> None:
