@@ -28,6 +28,34 @@ def named_classes(module: Module) -> Iterator[str]:
         yield from (f"{module.name}:{node.lineno} names {name}" for name in names if name in CLASSES)
 
 
+def compared_kinds(module: Module) -> Iterator[str]:
+    """Each place where a module that decides compares the kind of an asset with the name of one."""
+    if not module.is_within("agents") or module.is_within("agents.assets", "agents.devices"):
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        parts = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+        asks = any(
+            (isinstance(part, ast.Attribute) and part.attr == "kind")
+            or (isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant) and part.slice.value == "kind")
+            for part in parts
+        )
+        texts = {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+        yield from (
+            f"{module.name}:{node.lineno} names {name}" for name in get_args(AssetKind) if asks and name in texts
+        )
+
+
+def test_no_decision_depends_on_the_name_of_a_kind() -> None:
+    assert [place for module in our_modules() for place in compared_kinds(module)] == []
+
+
+@pytest.mark.parametrize("test", ['asset["kind"] in ("peaker", "load")', 'asset.kind == "battery"'])
+def test_a_compared_kind_is_seen(test: str) -> None:
+    assert list(compared_kinds(Module("agents.autonomous.risks", f"x = {test}")))
+
+
 def test_no_module_outside_the_asset_types_names_their_classes() -> None:
     assert [place for module in our_modules() for place in named_classes(module)] == []
 
