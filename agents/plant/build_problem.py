@@ -73,7 +73,7 @@ def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
     )
     if any(len(values) != len(horizons) for values in lists):
         raise MessageError(f"a list does not have the {len(horizons)} values of horizon_min", reason="schema")
-    if any(later <= sooner for sooner, later in itertools.pairwise([0, *horizons])):
+    if horizons and (horizons[0] <= 0 or horizons != sorted(set(horizons))):
         raise MessageError("horizon_min must increase from above 0", reason="schema")
     if isinstance(bid, TraderBid) and horizons:
         values, widths = bid.stored_value_per_mwh, bid.stored_width

@@ -91,6 +91,9 @@ def asked(zone: Zone, orders: Sequence[Order], state: FleetState, starts: Sequen
     ruling: list[Order | None] = []
     for row, asset in enumerate(zone.assets):
         mine = [order for order in ranked if names(order, asset)]
+        if not mine:
+            ruling.append(None)
+            continue
         ruler: Order | None = None
         for h, start in enumerate(starts):
             standing = [o for o in mine if o.action in {"hold", "target", "band"} and in_force(o, start)]

@@ -28,8 +28,11 @@ def lags_of(
         ready_share: Share of the lags (0-1) that must be there, measured or imputed, before policies bid.
     """
     day = ring.step.per_day
-    slots = [*range(index - NEWEST_LAGS + 1, index + 1), index - day, index - 7 * day]
-    slots_present = [slot for slot in slots if not math.isnan(ring.get(channel, slot))]
+    newest = range(index - NEWEST_LAGS + 1, index + 1)
+    slots = [*newest, index - day, index - 7 * day]
+    values = ring.window(channel, newest.start, newest.stop).tolist()
+    values += [ring.get(channel, slot) for slot in slots[NEWEST_LAGS:]]
+    slots_present = [slot for slot, value in zip(slots, values, strict=True) if not math.isnan(value)]
     slots_known = [slot for slot in slots_present if stands_in is None or slot < stands_in]
     return KnownLags(
         asked=len(slots),

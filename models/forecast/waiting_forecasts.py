@@ -178,7 +178,7 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
         for number, part in enumerate(waiting[0].parts):
             targets = [e.arrays(index, part, stored.get(index)) for e, stored in zip(waiting, fresh, strict=True)]
             name = ValueKey(_KIND, (number, index % part.slots)).name
-            changes[name] = _codec(len(waiting), part.count).pack(*map(np.stack, zip(*targets, strict=True)))
+            changes[name] = _codec(len(waiting), part.count).pack(*map(np.array, zip(*targets, strict=True)))
     return changes
 
 

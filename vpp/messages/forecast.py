@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import takewhile
 
 import msgspec
 
@@ -205,7 +204,12 @@ def _with_tail(experts: _Experts, tail: list[float | None]) -> _Experts:
 
 def _shared_end(one: list[float | None], other: list[float | None]) -> int:
     """Return with how many equal values two lists end."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
+    count = 0
+    for ours, theirs in zip(reversed(one), reversed(other), strict=False):
+        if ours != theirs:
+            break
+        count += 1
+    return count
 
 
 def _published(prices: list[float | None]) -> int:
