@@ -9,14 +9,14 @@ whose constant readings change again is tried at once.
 
 SoC is checked against the energy measured since its last change: ``soc' = soc + energy / capacity``, by the physics of
 the asset's type. A reading more than ``SOC_TOLERANCE`` away is not used while it is constant and energy flows, else for
-``SOC_HELD_H`` hours. Nor is one whose small steps add up to a drift (``agents.plant.soc_drift``).
+``SOC_HELD_H`` hours. Nor is one whose small steps add up to a drift (``agents.assets.soc_drift``).
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from agents.plant.soc_drift import SocDrift
+from agents.assets.soc_drift import SocDrift
 from vpp.messages import Derating, DeratingCode
 
 ASTRAY_SHARE = 0.15

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.assets.soc_drift import ALLOWED, SocDrift
 from agents.plant.settlement import settle_slot
-from agents.plant.soc_drift import ALLOWED, SocDrift
 from agents.plant.state import Planned, fleet_at_start
 from tests.worlds.builders import closed_slot, make_zone
 from vpp.messages import AssetReading
