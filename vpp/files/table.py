@@ -122,7 +122,7 @@ class SourceTable:
         wanted = [names[self.header.index(name)] for name in columns]
         read = read_folder(self.path, wanted)
         cells = pd.DataFrame({n: _plain(read.column(w)) for n, w in zip(columns, wanted, strict=True)})
-        keys = [name for name in columns if name in text]
+        keys = [name for name in columns if name in text and name != self.mapping.nested]
         cells = cells.groupby(keys, as_index=False, sort=True, dropna=False).last()[list(columns)]
         return RawChunk(cells, np.arange(2, len(cells) + 2))
 
