@@ -24,7 +24,9 @@ STEP = Step(60)
 
 def zone(peak_mw: float = 900.0, **fields: Any) -> Zone:
     market = Market(price_floor_per_mwh=-600.0, price_cap_per_mwh=5000.0)
-    return default_zone("ZZ", step_min=60, region_mw=peak_mw, served_mw=peak_mw, ramp_mw=peak_mw / 50.0, market=market, **fields)
+    return default_zone(
+        "ZZ", step_min=60, region_mw=peak_mw, served_mw=peak_mw, ramp_mw=peak_mw / 50.0, market=market, **fields
+    )
 
 
 def run(messages: list[Any], of: Zone) -> list[Output]:
