@@ -20,6 +20,7 @@ WIDTH = 1.25
 
 CLIP = 6.0
 FACTORS = 7
+SCALE_DAYS = 28.0
 SPECIAL_WIDTH = 1.5
 
 
@@ -31,7 +32,8 @@ class Fit(NamedTuple):
     the first n + 1 horizons. ``given``: (2, inputs) regression of the load's error on its supply. ``tolerance``: MW by
     balance; ``part``: (balances, channels), signs of the channels in it. ``levels``, ``evidence``: (members + decks,
     knots); ``tail``: (members + decks, 3) threshold, scale, shape.
-    ``added``, ``single``: members of the decks. ``offset``: of the decks. ``alarm``: score of an alarm.
+    ``added``, ``single``: members of the decks. ``offset``: of the decks. ``alarm``: score of an alarm. ``rate``: share
+    of the budget by deck, episodes a week. ``most``: highest evidence by deck that the clean past supports.
     """
 
     mean: Floats
@@ -50,6 +52,8 @@ class Fit(NamedTuple):
     single: Bools
     offset: Floats
     alarm: Floats
+    rate: Floats
+    most: Floats
 
 
 @kernel(error_model="numpy")

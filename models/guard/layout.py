@@ -22,6 +22,7 @@ VARIANCE_SLOTS = 12
 MAX_CHANNELS = 3
 GROUPS = 48
 SEEN = 8
+DECKS = 4
 
 
 class Shape(NamedTuple):
@@ -143,7 +144,8 @@ class State(NamedTuple):
     stream and slot of the day, ``ratio``: recent error over it. ``bias``, ``gap_scale``, ``gap_ratio``, ``gaps``: the
     same of measured minus published. ``recent``: standardised one-step errors of load and net load. ``companions``:
     past values. ``seen``: the newest values by channel as measured. ``patience``: of the patient deck. ``quarantine``:
-    see ``models.guard.quarantine_kernel``.
+    see ``models.guard.quarantine_kernel``. ``spent``: see ``models.guard.budget_kernel``.
+    ``usual_drift``: mean drift of a day, MW.
     """
 
     waiting: Floats32
@@ -160,9 +162,12 @@ class State(NamedTuple):
     seen: Floats32
     patience: Floats32
     quarantine: Floats32
+    spent: Floats32
+    usual_drift: Floats32
 
 
 QUARANTINE = 8
+SPENT = DECKS + 1
 
 
 def state_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
@@ -184,6 +189,8 @@ def state_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
         "seen": (shape.channels, SEEN),
         "patience": (2,),
         "quarantine": (QUARANTINE,),
+        "spent": (SPENT,),
+        "usual_drift": (1,),
     }
 
 
@@ -220,6 +227,8 @@ def new_buffer(shape: Shape) -> Floats32:
     state.gap_ratio[:] = 1.0
     state.patience[:] = 0.0
     state.quarantine[:] = 0.0
+    state.spent[:] = 0.0
+    state.usual_drift[:] = 0.0
     return buffer
 
 
@@ -233,7 +242,9 @@ def kept_rows(shape: Shape) -> tuple[Ints, Ints]:
         Places in the buffer in the order in which they are kept, shape (size,), and where each row begins in it.
     """
     at = view_state(np.arange(state_size(shape), dtype=np.float32), shape)
-    first = np.concatenate([at.ratio, at.gap_ratio, *at.recent, *at.seen, at.patience, at.quarantine])
+    first = np.concatenate(
+        [at.ratio, at.gap_ratio, *at.recent, *at.seen, at.patience, at.quarantine, at.spent, at.usual_drift]
+    )
     gaps = np.array_split(at.gaps, shape.groups)
     by_group = [np.concatenate([at.scale[:, g], [at.bias[g], at.gap_scale[g]], gaps[g]]) for g in range(shape.groups)]
     rings = np.vstack([at.waiting, at.trusted, at.late, at.companions])

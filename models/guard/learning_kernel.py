@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.guard.channel_kernel import Fit, forecast, near, standardised
+from models.guard.channel_kernel import SCALE_DAYS, Fit, forecast, near, standardised
 from models.guard.layout import VARIANCE_SLOTS, Shape, State
 from models.guard.member_kernel import given_error
 from vpp.numerics.arrays import Floats, Floats32
 from vpp.numerics.compiled import kernel
 
-SCALE_DAYS, BIAS_DAYS = 28.0, 14.0
+BIAS_DAYS = 14.0
 RATIO_SLOTS = 96.0
 ERROR_CAP = 6.0
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.guard.channel_kernel import SPECIAL_WIDTH, WIDTH, Fit, near, standardised, width_of
-from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
+from models.guard.channel_kernel import SCALE_DAYS, SPECIAL_WIDTH, WIDTH, Fit, near, standardised, width_of
+from models.guard.layout import DECKS, SEEN, VARIANCE_SLOTS, Shape, State
 from vpp.numerics.arrays import Floats, Floats32
 from vpp.numerics.compiled import kernel
 
@@ -39,12 +39,14 @@ from vpp.numerics.compiled import kernel
 ) = range(22)
 MEMBERS = 22
 ADDED, SINGLE, IDENTITY, PATIENT = range(4)
-DECKS = 4
 
 FLOOR, CAP = -1.5, 3.0
-OLDEST_SAME_DAYS = 8
+OLDEST_SAME_DAYS, MOST_EQUAL = 8, 6
 PATIENT_DAYS = 3
-NEVER_SEEN = 2.0
+DRIFT_DAYS, DRIFT_CAP = 16, 3.0
+SILENT_DAYS = 7
+REARM = 0.5
+UNSEEN, MOST_UNSEEN = 0.5, 2.0
 
 
 @kernel(error_model="numpy")
@@ -108,7 +110,7 @@ def _same_level(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 def longest_repeat(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, at: int, index: int, row: int, first: int, last: int, every: int, state: State
 ) -> float:
-    """Return the number of newest values (at most 3) that equal those ``first`` to ``last`` slots before.
+    """Return the number of newest values (at most ``MOST_EQUAL``) that equal those ``first`` to ``last`` slots before.
 
     Args:
         window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
@@ -126,37 +128,46 @@ def longest_repeat(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         if _seen(window, at, index, row, lag, state) != now:
             continue
         n = 1
-        while n < 3 and (_seen(window, at, index, row, n, state) == _seen(window, at, index, row, n + lag, state)):
+        while n < MOST_EQUAL and (
+            _seen(window, at, index, row, n, state) == _seen(window, at, index, row, n + lag, state)
+        ):
             n += 1
         longest = max(longest, n)
-        if longest == 3:
+        if longest == MOST_EQUAL:
             break
     return float(longest)
 
 
 @kernel(error_model="numpy")
-def _drift(window: Floats, published: Floats, at: int, shape: Shape) -> float:
-    """Return the day's mean deviation from the reference against that of a week ago (MW), without sign.
+def _drifts(window: Floats, published: Floats, at: int, shape: Shape) -> tuple[float, float]:
+    """Return how far the mean of the last day lies from its reference, without sign, and the same a day ago (MW).
 
-    The reference is the published forecast where it is known, else the load a week before.
+    The reference is the published forecast, less the mean deviation from it 7 to 15 days before, where it is known,
+    else the load a week before.
     """
-    day, near, n_near, far, n_far = shape.per_day, 0.0, 0, 0.0, 0
-    for k in range(day):
-        gap = window[0, at - k] - published[0, at - k]
-        if not np.isnan(gap):
-            near, n_near = near + gap, n_near + 1
-    for k in range(7 * day, 15 * day):
-        gap = window[0, at - k] - published[0, at - k]
-        if not np.isnan(gap):
-            far, n_far = far + gap, n_far + 1
-    if n_near > day // 2 and n_far > day:
-        return abs(near / n_near - far / n_far)
-    total, n = 0.0, 0
-    for k in range(day):
-        change = window[0, at - k] - window[0, at - k - 7 * day]
-        if not np.isnan(change):
-            total, n = total + change, n + 1
-    return abs(total / n) if n > day // 2 else np.nan
+    day = shape.per_day
+    gap, gaps = np.zeros(DRIFT_DAYS), np.zeros(DRIFT_DAYS)
+    load, loads = np.zeros(DRIFT_DAYS), np.zeros(DRIFT_DAYS)
+    for d in range(DRIFT_DAYS):
+        for k in range(at - d * day, at - (d + 1) * day, -1):
+            value = window[0, k]
+            if not np.isnan(value):
+                load[d], loads[d] = load[d] + value, loads[d] + 1.0
+                off = value - published[0, k]
+                if not np.isnan(off):
+                    gap[d], gaps[d] = gap[d] + off, gaps[d] + 1.0
+    return _drift(gap, gaps, load, loads, 0, day), _drift(gap, gaps, load, loads, 1, day)
+
+
+@kernel(error_model="numpy")
+def _drift(gap: Floats, gaps: Floats, load: Floats, loads: Floats, d: int, day: int) -> float:
+    """Return the drift ``d`` days ago of sums by day, newest first, and how many values are in them."""
+    far, n_far = gap[d + 7 : d + 15].sum(), gaps[d + 7 : d + 15].sum()
+    if gaps[d] > day // 2 and n_far > day:
+        return float(abs(gap[d] / gaps[d] - far / n_far))
+    if loads[d] > day // 2 and loads[d + 7] > day // 2:
+        return float(abs(load[d] / loads[d] - load[d + 7] / loads[d + 7]))
+    return np.nan
 
 
 @kernel(error_model="numpy")
@@ -289,8 +300,14 @@ def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes 
         last = OLDEST_SAME_DAYS * shape.per_day
         out[REPEAT] = longest_repeat(window, at, index, 0, 1, last, 1, state)
         out[DAY_REPEAT] = longest_repeat(window, at, index, 0, shape.per_day, last, shape.per_day, state)
-    if at >= 15 * shape.per_day:
-        out[SLOW] = _drift(window, published, at, shape)
+    if at >= DRIFT_DAYS * shape.per_day:
+        now, before = _drifts(window, published, at, shape)
+        if not np.isnan(before) and state.trusted[(index - 1) % ring] == 1.0:
+            usual = state.usual_drift[0]
+            entering = before if usual == 0.0 else min(before, DRIFT_CAP * usual)
+            share = 1.0 if usual == 0.0 else 1.0 / (SCALE_DAYS * shape.per_day)
+            state.usual_drift[0] = usual + (entering - usual) * share
+        out[SLOW] = now / max(np.float64(state.usual_drift[0]), fit.floor[0])
     for b in range(totals.shape[0]):
         off = abs(totals[b]) / fit.tolerance[b]
         if not np.isnan(off) and not off <= out[BALANCE]:
@@ -312,7 +329,8 @@ def evidence_of(value: float, n: int, fit: Fit) -> float:
     if value <= levels[0]:
         return FLOOR
     if value >= levels[-1]:
-        return float(evidence[-1] + (NEVER_SEEN if scale < 0.0 and value > levels[-1] else 0.0))
+        beyond = min(UNSEEN * (value - levels[-1]), MOST_UNSEEN) if scale < 0.0 else 0.0
+        return float(evidence[-1] + beyond)
     k = np.searchsorted(levels, value)
     step = levels[k] - levels[k - 1]
     share = (value - levels[k - 1]) / step if step > 0.0 else 1.0
@@ -345,21 +363,29 @@ def decks(levels: Floats, shape: Shape, fit: Fit, member_levels: Floats, out: Fl
 
 
 @kernel(error_model="numpy")
-def score_of(levels: Floats, patience: Floats32, per_day: int, fit: Fit) -> tuple[float, int]:
+def score_of(levels: Floats, patience: Floats32, spent: Floats32, per_day: int, fit: Fit) -> tuple[float, int]:
     """Return the score of the decks' levels and the deck that leads.
 
-    The patient deck moves over days, so it counts only while it is at its highest of ``PATIENT_DAYS``.
+    The patient deck moves over days, so it counts only while it is at its highest of ``PATIENT_DAYS``. One drift is one
+    episode: after an alarm that it raised (``silence``), it counts again when it has fallen ``REARM`` below the alarm, or
+    after ``SILENT_DAYS``.
 
     Args:
         levels: Level of each deck, shape (decks,).
         patience: Highest evidence of the patient deck and the slots since, shape (2,); changed in place.
+        spent: How much the budget lowers each deck, powers of ten, shape (decks + 1,).
         per_day: Slots of a day.
         fit: Tables, offsets.
     """
     best, leader = -np.inf, 0
     for d in range(DECKS):
-        e = evidence_of(levels[d], MEMBERS + d, fit) + fit.offset[d]
+        e = min(evidence_of(levels[d], MEMBERS + d, fit), fit.most[d]) + fit.offset[d] - spent[d]
         if d == PATIENT:
+            if patience[0] == np.inf:
+                patience[1] += 1.0
+                if e < fit.alarm[0] - REARM or patience[1] > SILENT_DAYS * per_day:
+                    patience[0], patience[1] = e, 0.0
+                continue
             if e > patience[0] or patience[1] > PATIENT_DAYS * per_day:
                 patience[0], patience[1] = e, 0.0
             else:
@@ -368,3 +394,10 @@ def score_of(levels: Floats, patience: Floats32, per_day: int, fit: Fit) -> tupl
         if e > best:
             best, leader = e, d
     return best, leader
+
+
+@kernel(error_model="numpy")
+def silence(leader: int, patience: Floats32) -> None:
+    """Let the patient deck be silent after an alarm that it raised."""
+    if leader == PATIENT:
+        patience[0], patience[1] = np.inf, 0.0

@@ -16,7 +16,7 @@ from vpp.domain import Step
 from vpp.errors import ModelError
 from vpp.numerics.arrays import Floats32
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

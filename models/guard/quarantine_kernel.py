@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.guard.budget_kernel import spend
 from models.guard.channel_kernel import Fit, standardised, width_of
 from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
 from models.guard.learning_kernel import issue, learn
@@ -38,6 +39,7 @@ from models.guard.member_kernel import (
     longest_repeat,
     members,
     score_of,
+    silence,
 )
 from models.guard.reference_kernel import (
     ACTIVE,
@@ -255,7 +257,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     levels, fused = np.empty(MEMBERS), np.empty(DECKS)
     onset = members(window, published, supply, totals, context, at, index, shape, state, fit, levels)
     decks(levels, shape, fit, member_levels, fused)
-    score, leader = score_of(fused, state.patience, shape.per_day, fit)
+    score, leader = score_of(fused, state.patience, state.spent, shape.per_day, fit)
     alarm, trusted = fit.alarm[0], True
     was = q[ACTIVE] == 1.0
     if was:
@@ -268,6 +270,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
             q[ACTIVE], q[KIND] = 0.0, REGIME
     elif score >= alarm:
         q[ACTIVE], q[AGE], q[HELD], q[IS_HARD] = 1.0, 1.0, 1.0, 0.0
+        silence(leader, state.patience)
         q[SUSPECT] = _suspect(window, at, index, member_levels, leader, shape, state)
     if q[ACTIVE] == 1.0:
         trusted = False
@@ -286,6 +289,8 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
                 issue(window, published, context, at - 1, index - 1, shape, state, fit)
         witnessed = _replace(window, supply, context, at, index, shape, state, fit)
         out[WITNESSED] = 1.0 if witnessed else 0.0
+    dwell = int(shape.ahead[shape.last[0]])
+    spend(state.spent, q[ACTIVE] == 1.0 and not was, leader, dwell, shape.per_day, fit)
     margin = score - alarm
     out[SCORE], out[LEADER] = score, leader
     if q[ACTIVE] == 1.0:

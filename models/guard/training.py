@@ -11,11 +11,10 @@ import pandas as pd
 
 from features.calendar import Calendar
 from models.guard.channel_kernel import Fit
-from models.guard.evidence import DWELL_HOURS, KNOTS, level_at, table_of
-from models.guard.layout import SEEN, Layout, Shape, State, new_buffer, view_state
+from models.guard.evidence import DWELL_HOURS, KNOTS, table_of
+from models.guard.layout import DECKS, SEEN, SPENT, Layout, Shape, State, new_buffer, view_state
 from models.guard.learning_kernel import learn
 from models.guard.member_kernel import (
-    DECKS,
     FAR,
     GAP,
     GIVEN_SUPPLY,
@@ -33,9 +32,11 @@ from models.guard.member_kernel import (
     THIRD_NEXT,
     VARIANCE,
     decks,
+    PATIENT,
     given_inputs,
     members,
     score_of,
+    silence,
 )
 from models.guard.part import GuardPart
 from models.guard.regression import Regressions
@@ -53,6 +54,9 @@ FIRST_DAYS = 60
 COUNTED_DAYS = 364
 SETTLING_DAYS = 21
 BUDGET_SHARE = 0.75
+LOWEST_ALARM, HIGHEST_ALARM, HALVINGS = -4.0, 12.0, 26
+LED_AT_LEAST = 0.5
+"""Episodes that every deck is taken to have had at least, so each has a share of the budget."""
 FLOOR_SHARES = (0.002, 0.0013, 0.0008)
 TOLERANCE_SHARE = 0.002
 WORTH = 0.9
@@ -99,10 +103,42 @@ def _fuse(levels: Floats, shape: Shape, fit: Fit, out: Floats, member_levels: Fl
 
 
 @kernel(error_model="numpy")
-def _scores(levels: Floats, per_day: int, fit: Fit, out: Floats) -> None:
-    patience = np.zeros(2, dtype=np.float32)
+def _count_led(levels: Floats, dwell: int, per_day: int, fit: Fit, led: Floats) -> int:
+    """Return the number of episodes at the alarm level of ``fit``, and write how many each deck raised."""
+    patience, spent = np.zeros(2, dtype=np.float32), np.zeros(SPENT, dtype=np.float32)
+    count, free = 0, 0
+    led[:] = 0.0
     for t in range(levels.shape[0]):
-        out[t], _ = score_of(levels[t], patience, per_day, fit)
+        score, leader = score_of(levels[t], patience, spent, per_day, fit)
+        if t >= free and score >= fit.alarm[0]:
+            count, free = count + 1, t + dwell
+            led[leader] += 1.0
+            silence(leader, patience)
+    return count
+
+
+def _set_alarm(levels: Floats, dwell: int, per_day: int, fit: Fit, weekly: float) -> None:
+    """Set the lowest alarm level with at most ``weekly`` episodes a week, and the share of each deck in them.
+
+    Args:
+        levels: Level of each deck by slot of the clean past, shape (slots, decks).
+        dwell: Slots in which episodes count as one.
+        per_day: Slots of a day.
+        fit: Tables and offsets; ``alarm`` and ``rate`` are written.
+        weekly: Episodes a week.
+    """
+    most, led = weekly * len(levels) / (7.0 * per_day), np.zeros(DECKS)
+    low, high = LOWEST_ALARM, HIGHEST_ALARM
+    for _ in range(HALVINGS):
+        fit.alarm[0] = (low + high) / 2.0
+        if _count_led(levels, dwell, per_day, fit, led) <= most:
+            high = fit.alarm[0]
+        else:
+            low = fit.alarm[0]
+    fit.alarm[0] = high
+    _count_led(levels, dwell, per_day, fit, led)
+    led += LED_AT_LEAST
+    fit.rate[:] = weekly * led / led.sum()
 
 
 class GuardTrainer:
@@ -178,9 +214,8 @@ class GuardTrainer:
         for d in range(DECKS):
             n = MEMBERS + d
             fit.levels[n], fit.evidence[n], fit.tail[n] = table_of(np.ascontiguousarray(fused[:, d]), weeks, dwell)
-        score = np.empty(len(clean))
-        _scores(fused, day, fit, score)
-        fit.alarm[0] = level_at(score, BUDGET_SHARE * self._zone.alarms_per_week * weeks, dwell)
+        fit.most[PATIENT] = np.log10(weeks)
+        _set_alarm(fused, dwell, day, fit, BUDGET_SHARE * self._zone.alarms_per_week)
         return GuardPart(layout, shape, fit, buffer, series.first + slots - 1)
 
     def _with_supply(self, series: Series, shape: Shape, fit: Fit, supply_rows: Floats, settled: int) -> Fit:
@@ -266,6 +301,8 @@ def _blank(
         single=single,
         offset=np.array(FINE_OFFSETS if layout.step.minutes < FINE_STEP_MIN else OFFSETS),
         alarm=np.array([np.inf]),
+        rate=np.zeros(DECKS),
+        most=np.full(DECKS, np.inf),
     )
 
 
