@@ -1,10 +1,10 @@
 """The alarm budget while the guard runs: each deck is held to the episodes a week that it had on the clean past.
 
-Every episode lowers the score of the deck that raised it by ``STEP`` powers of ten. The score returns at the pace at which
-the deck's share of the budget allows episodes (online control of a rate: Gibbs and Candes 2021, "Adaptive conformal
-inference under distribution shift"). A season that training has not seen therefore costs a few episodes once, not some
-every week. Below ``MOST`` the episodes of a deck over any period are its share of the budget plus at most ``(MOST - LEAST)
-/ STEP``. ``MOST`` bounds what an attacker gains who raises many alarms first.
+Every episode lowers the score of the deck that raised it by ``STEP`` powers of ten. The score returns at the pace at
+which the deck's share of the budget allows episodes (online control of a rate: Gibbs and Candes 2021, "Adaptive
+conformal inference under distribution shift"). A season that training has not seen therefore costs a few episodes once,
+not some every week: until ``MOST`` is reached, the episodes of a deck are its share of the budget plus at most
+``(MOST - LEAST) / STEP``. ``MOST`` bounds what an attacker gains who raises many alarms first.
 """
 
 from __future__ import annotations

@@ -14,18 +14,17 @@ import numpy as np
 
 from models.guard.budget_kernel import spend
 from models.guard.channel_kernel import Fit, standardised, width_of
-from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
+from models.guard.deck_kernel import IDENTITY, decks, score_of, silence
+from models.guard.layout import DECKS, SEEN, VARIANCE_SLOTS, Shape, State
 from models.guard.learning_kernel import issue, learn
 from models.guard.member_kernel import (
     BALANCE,
     CHANGE_6,
     DAY_REPEAT,
-    DECKS,
     FAR,
     GAP,
     GIVEN_SUPPLY,
     GIVEN_SUPPLY_FAR,
-    IDENTITY,
     LEVEL_6,
     MEMBERS,
     NEXT,
@@ -35,11 +34,8 @@ from models.guard.member_kernel import (
     SLOW,
     THIRD_NEXT,
     VARIANCE,
-    decks,
     longest_repeat,
     members,
-    score_of,
-    silence,
 )
 from models.guard.reference_kernel import (
     ACTIVE,

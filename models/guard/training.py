@@ -11,6 +11,7 @@ import pandas as pd
 
 from features.calendar import Calendar
 from models.guard.channel_kernel import Fit
+from models.guard.deck_kernel import PATIENT, decks, score_of, silence
 from models.guard.evidence import DWELL_HOURS, KNOTS, table_of
 from models.guard.layout import DECKS, SEEN, SPENT, Layout, Shape, State, new_buffer, view_state
 from models.guard.learning_kernel import learn
@@ -31,12 +32,8 @@ from models.guard.member_kernel import (
     THIRD_MIDDLE,
     THIRD_NEXT,
     VARIANCE,
-    decks,
-    PATIENT,
     given_inputs,
     members,
-    score_of,
-    silence,
 )
 from models.guard.part import GuardPart
 from models.guard.regression import Regressions

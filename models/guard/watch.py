@@ -160,7 +160,10 @@ class Watch:
     _context: Floats = field(default_factory=lambda: np.empty((4, 0)))
 
     def take(self, part: GuardPart | None) -> None:
-        """Activate a newly trained guard; values learned since its training are kept if shapes agree."""
+        """Activate a newly trained guard; values learned since its training are kept if shapes agree.
+
+        Its tables know the last episodes, so its budget is whole again.
+        """
         if part is self._seated:
             return
         if part is not None:
@@ -168,6 +171,8 @@ class Watch:
             self._unfold()
         if part is None or (self.buffer is not None and self.buffer.size != state_size(part.shape)):
             self.buffer = self._written = None
+        if part is not None and self.buffer is not None and self._seated is not None:
+            view_state(self.buffer, part.shape).spent[:] = 0.0
         self._loaded = None
         self._seated, self._day = part, -1
 
