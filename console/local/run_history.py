@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,6 +26,7 @@ from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.message_rows import rows_of
 from vpp.store.named_queries import missing_ends
+from vpp.store.query import LAST_TIME
 from vpp.store.tables import ASSETS, AUDIT, TABLES, TELEMETRY
 
 
@@ -215,8 +216,7 @@ def delete_run(settings: Settings, principal: str, now: datetime) -> int:
     with directory_locked(settings.data_dir), open_store(settings) as store:
         if settings.run not in store.runs() and not record_path(settings).exists():
             raise ConfigError(f"there is no run {run_label(settings.run)}", hint="see vpp runs list")
-        far = datetime(9999, 1, 1, tzinfo=UTC)
-        removed = sum(store.prune(table, far) for table in TABLES if table is not AUDIT)
+        removed = sum(store.prune(table, LAST_TIME) for table in TABLES if table is not AUDIT)
         record = Audit(
             zone="-",
             audit_id=uuid4().hex,

@@ -14,7 +14,7 @@ from tests.worlds.store_rows import T0, any_rows, asset, forecast, slot, telemet
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import InfluxSettings, Settings
 from vpp.store import Store, open_store
-from vpp.store.query import Filters, order_columns
+from vpp.store.query import LAST_TIME, Filters, order_columns
 from vpp.store.tables import BY_NAME, TABLES
 
 Open = Callable[..., Store]
@@ -322,6 +322,15 @@ class TestRunsAndRetention:
     @pytest.mark.parametrize("table", ["dlq", "ends", "forecasts", "audit"])
     def test_prune_of_an_empty_table(self, store: Store, table: str) -> None:
         assert store.prune(table, slot(2)) == 0
+
+    @pytest.mark.parametrize("end", [datetime.max.replace(tzinfo=UTC), LAST_TIME])
+    def test_prune_to_the_end_of_time_removes_all_rows(self, store: Store, end: datetime) -> None:
+        store.write("telemetry", [telemetry(i, 1.0) for i in range(3)])
+        assert store.prune("telemetry", end) == 3
+
+    def test_prune_to_the_beginning_of_time_removes_none(self, store: Store) -> None:
+        store.write("telemetry", [telemetry(0, 1.0)])
+        assert store.prune("telemetry", datetime.min.replace(tzinfo=UTC)) == 0
 
     def test_prune_of_dead_letters(self, store: Store) -> None:
         store.write("dlq", [("GB", slot(i), "bids", 0, i, "schema", "why", "e30=") for i in range(4)])

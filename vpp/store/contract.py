@@ -11,6 +11,8 @@ from typing import Self
 
 from vpp.errors import ConfigError, RefusedError
 from vpp.store.query import (
+    FIRST_TIME,
+    LAST_TIME,
     Filters,
     Order,
     Query,
@@ -75,11 +77,17 @@ class Store(ABC):
         return sum(map(len, filled.values()))
 
     def prune(self, table: Table | str, before: datetime, *, run: str | None = None) -> int:
-        """Delete the rows of ``table`` whose time is earlier than ``before``; return how many."""
+        """Delete the rows of ``table`` whose time is earlier than ``before``; return how many.
+
+        A time after the last that a store can hold deletes every row.
+        """
         self._may_write()
         limit = as_utc(before)
         assert limit is not None
-        return self._prune(find_table(table), limit, self.run if run is None else run)
+        checked = find_table(table)
+        if limit <= FIRST_TIME:
+            return 0
+        return self._prune(checked, min(limit, LAST_TIME), self.run if run is None else run)
 
     def rename_run(self, run: str, name: str) -> None:
         """Give all rows of a run another name, in one step.
