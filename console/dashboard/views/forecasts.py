@@ -35,7 +35,6 @@ def forecasts(moment: Moment) -> dict[str, Any]:
         "model": model(moment),
         "history": _history(moment),
         "currency": moment.currency,
-        "power": power_scale(moment.region_scale.reference_mw),
         "error_power": error_scale(net["skill"], moment.region_scale.reference_mw),
     }
 

@@ -1,5 +1,6 @@
 // The chart language over uPlot: fans, steps, limits, hatches, names at the lines, one now line, one cursor.
 /* global uPlot */
+import { number } from "/static/js/format.js";
 
 const FONT = '"Inter", system-ui, sans-serif';
 const NAME_GAP = 13.5;
@@ -226,7 +227,7 @@ function axes(spec) {
       size: Math.round((spec.ySize ?? 38) * rem()),
       gap: 6,
       splits: () => spec.ySplits,
-      values: (_, splits) => splits.map(spec.yText ?? ((v) => String(v).replace("-", "−"))),
+      values: (_, splits) => tickTexts(splits, spec.yFactor),
     },
   ];
 }
@@ -342,6 +343,14 @@ export function ticks(low, high, most = 5) {
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(12)));
   return found;
+}
+
+// With as many decimals, three at most, as tell every tick from what stands beside it.
+function tickTexts(splits, factor = 1) {
+  const values = splits.map((v) => v * factor);
+  const most = Math.max(...values.map(Math.abs));
+  const digits = [0, 1, 2].find((n) => values.every((v) => Math.abs(v - Number(v.toFixed(n))) <= most * 1e-6)) ?? 3;
+  return values.map((v) => number(v, digits));
 }
 
 // Every `hours` hours within a window, at whole hours of the day.

@@ -184,7 +184,7 @@ export function after(ctx) {
     ],
     yRange: [low - pad, high + pad],
     ySplits: none(found.min_mw) || none(found.max_mw) ? ticks(low, high, 4) : [found.min_mw, found.min_mw / 2, 0, found.max_mw / 2, found.max_mw].filter((v, n, all) => all.indexOf(v) === n),
-    yText: (v) => power(v, (high - low) * powerFactor() < 5 || (v * powerFactor()) % 1 ? 1 : 0),
+    yFactor: powerFactor(),
     zero: true,
     limits: [found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ y })),
     names: [
@@ -202,7 +202,7 @@ export function after(ctx) {
     series: [{ kind: "step", color: "ink-2", fill: 0.14, width: 1.25, data: grid.steps(edges, less) }],
     yRange: [-most * 1.15, most * 1.15],
     ySplits: [-most, 0, most].map((v) => Number(v.toPrecision(1))),
-    yText: (v) => power(v, most * powerFactor() < 5 ? 1 : 0),
+    yFactor: powerFactor(),
     zero: true,
     days: undefined,
     summary: `Measured less setpoint: at most ${power(most, 2)} ${powerUnit()}.`,

@@ -15,8 +15,7 @@ export function render(ctx) {
   const { body, ui } = ctx;
   const target = ui.target ?? "net";
   const found = body[target] ?? { skill: [], misses: [] };
-  const scale = target === "net" ? body.power : priceScale(body.currency);
-  const errors = errorScale(ctx);
+  const scale = errorScale(ctx);
   const choose = segments("Target", [["net", "Net load"], ["price", "Price"]], target, (to) => ((ui.target = to), ctx.draw()));
   if (!found.skill.length) {
     return [title(name, "", choose), h("div", { class: "columns main-side", "data-key": "grid" }, panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No scores yet"), h("p", {}, target === "price" && !body.fan_price ? "This zone has no price: energy counts flat." : "A forecast is scored when its slot has closed.")), side(ctx))];
@@ -30,9 +29,9 @@ export function render(ctx) {
       h(
         "div",
         { class: "stack", "data-key": "main" },
-        panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${errors.unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
+        panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${scale.unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
         panel({ "data-key": "width" }, head("How often it stayed in its 90 % band", "by horizon; 90 % is right"), h("div", { class: "charts shorter-chart" }, chartSlot("cover", "net", "", ""))),
-        scores(found.skill, errors),
+        scores(found.skill, scale),
       ),
       side(ctx, found, scale),
     ),
@@ -119,13 +118,13 @@ function why(ctx, found, scale) {
   );
 }
 
-function side(ctx, found = { misses: [] }, scale = ctx.body.power) {
+function side(ctx, found = { misses: [] }, scale = errorScale(ctx)) {
   const { model, history, ramps } = ctx.body;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
     found.horizons?.length ? why(ctx, found, scale) : null,
-    ramps?.length ? largeRamps(ramps, ctx.body.power) : null,
+    ramps?.length ? largeRamps(ramps, ctx.body.error_power) : null,
     panel(
       { "data-key": "model" },
       head("Model in force"),
@@ -178,7 +177,6 @@ export function skillSpec(scores, scale, narrow) {
     ],
     yRange: [low, top],
     ySplits: ticks(low, top, 4),
-    yText: (v) => number(v, top < 1 ? 2 : top < 10 ? 1 : 0),
     ySize: 48,
     xSplits: [0, 6, 12, 18, 24].filter((v) => v <= x.at(-1) + 0.01),
     xText: (v) => (v ? `${v} h` : "0"),
@@ -205,7 +203,6 @@ export function after(ctx) {
     series: [{ kind: "line", color: "forecast", width: 2, data: cover }],
     yRange: [low, 101],
     ySplits: ticks(low, 100, 4),
-    yText: (v) => `${v}`,
     limits: [{ y: 90 }],
     names: [{ text: "90 %", x: rows.at(-1).horizon_min / 60, y: 90, dy: 9, align: "right", color: "ink-2" }],
     summary: `Share of what came inside the 90 percent band: ${number(cover[0], 0)} percent at ${ahead(rows[0].horizon_min)}, ${number(cover.at(-1), 0)} at ${ahead(rows.at(-1).horizon_min)}.`,

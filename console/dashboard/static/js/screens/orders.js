@@ -1,7 +1,7 @@
 // Orders: what waits for approval, what is in force, what is closed; the preview of a plan; lives and audit.
 import { get, post } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { countdown, hm, hms, money, near, none, number, percent, power, powerFactor, powerUnit, signed, span } from "/static/js/format.js";
+import { countdown, hm, hms, money, near, none, percent, power, powerFactor, powerUnit, signed, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, head, panel, signedBars, title } from "/static/js/parts.js";
 import { timeBase } from "/static/js/plots.js";
@@ -279,7 +279,7 @@ export function after(ctx) {
       ],
       yRange: [low - pad, high + pad],
       ySplits: ticks(low - pad, high + pad, 4),
-      yText: (v) => power(v, (high - low) * powerFactor() < 5 ? 1 : 0),
+      yFactor: powerFactor(),
       zero: true,
       names: [{ text: "with order", x: found.t[mid], dx: 4, y: path.power_mw[mid] ?? 0, dy: -9, align: "left", color: "battery" }, { text: "without", y: path.power_without_mw.at(-1) ?? 0, color: "ink-3", bold: true }],
       summary: `Power of ${path.asset_id} with and without the order. With it ${power(path.power_mw[mid])} ${powerUnit()} when it begins, without ${power(path.power_without_mw[mid])}.`,

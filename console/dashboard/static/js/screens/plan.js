@@ -309,7 +309,7 @@ function worthSpec(base, { plan, price }, frame) {
   return {
     x: grid.x, window: base.window, step: base.step, narrow: base.narrow, right: base.right, sync: base.sync,
     xSplits: base.xSplits, xText: base.xText, xLabels: false, series, bands,
-    yRange: [low - pad, high + pad], ySplits: ticks(low - pad, high + pad, 5), yText: (v) => number(v, 0), zero: true,
+    yRange: [low - pad, high + pad], ySplits: ticks(low - pad, high + pad, 5), zero: true,
     names: base.narrow ? narrowNames : names, days: (at) => day(at),
     summary: `Price and worth of power over the plan, ${symbol(frame.currency)} per megawatt hour. Power is worth ${number(plan.worth[0], 0)} now and ${number(Math.max(...plan.worth), 0)} at most.`,
   };
