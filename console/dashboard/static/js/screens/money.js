@@ -47,7 +47,7 @@ function values(body, days) {
     cell(today ? `Today, to ${hm(body.to)}` : "Today", today ? money(today.pnl, currency, plus) : "n/a", today ? kinds(today) : "nothing settled today"),
     cell("Today against no action", today ? money(today.against, currency, plus) : "n/a", today ? `no action: ${money(-today.no_action, currency)} of penalties` : ""),
     cell(days.length === body.days.length ? "All days" : `${days.length} days`, money(total(days, (one) => one.pnl), currency, plus), `penalties ${money(penalties, currency)}, without the plant ${money(without, currency)}`),
-    cell("Battery against perfect foresight", share, perfect > 0 ? `${money(got, currency)} of ${money(perfect, currency)}, with the worth of stored energy` : body.capturing ? "being computed…" : "no battery traded"),
+    cell("Battery against perfect foresight", share, perfect > 0 ? `${money(got, currency)} of ${money(perfect, currency)}, store counted` : body.capturing ? "being computed…" : "no battery traded"),
   );
 }
 
@@ -76,8 +76,8 @@ function byDay(body, days) {
         ...kinds.map((k) => ({ name: capital(kindName(k)), ...n((d) => plainMoney(d.by_kind[k] ?? 0)) })).map((c) => ({ ...c, class: "n wide" })),
         { name: "Penalties", ...n((d) => plainMoney(d.penalties)) },
         { name: "No action", ...n((d) => plainMoney(d.no_action)) },
-        { name: "With stored energy", cell: (d) => plainMoney(d.captured), class: "n wide" },
-        { name: "Perfect foresight", cell: (d) => plainMoney(d.perfect), class: "n wide" },
+        { name: "With store", cell: (d) => plainMoney(d.captured), class: "n wide" },
+        { name: "Perfect", cell: (d) => plainMoney(d.perfect), class: "n wide" },
         { name: "Captured", cell: (d) => (none(d.capture_pct) ? "n/a" : percent(d.capture_pct / 100)), class: "n wide" },
         { name: "Cycles", cell: (d) => (none(d.cycles) ? "–" : number(d.cycles, 2)), class: "n wide" },
       ],
@@ -105,11 +105,12 @@ function waterfall(body, days) {
   rows.push([h("b", {}, "With stored energy"), bar(0, got, "bar-battery"), h("b", { class: "n" }, plainMoney(got))]);
   const avoided = total(days, (one) => one.penalties - one.no_action);
   const limits = lost.find(([cause]) => cause === "constraint")[1];
-  const said = [
+  const notes = [
+    "Stored energy counts at its worth.",
     body.after ? "The price is known only after the slot: most of it nobody could have had." : "",
     limits > 0.5 ? `Keeping the limits cost the battery ${money(limits, body.currency)}; the plant avoided ${money(avoided, body.currency)} of penalties.` : `The plant avoided ${money(avoided, body.currency)} of penalties.`,
   ];
-  return panel({ "data-key": "fall" }, head("Where the battery’s money went"), h("div", { class: "options fall" }, rows), h("p", { class: "note" }, said.join(" ")));
+  return panel({ "data-key": "fall" }, head("Where the battery’s money went"), h("div", { class: "options fall" }, rows), h("p", { class: "note" }, notes.join(" ")));
 }
 
 const cumulative = (start, lost) => lost.reduce((all, [, loss]) => [...all, all.at(-1) - loss], [start]);
