@@ -18,6 +18,7 @@ from models.guard.watch import CODES
 from models.history import with_net_load
 from topologies.redteam.adaptive import reach
 from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Detection, choose_starts, inject, run_clean
+from topologies.redteam.held_bias import HELD_HOURS, held_biases
 from topologies.redteam.losses import NO_LOSSES, LossBench, Losses
 from topologies.redteam.readings import READINGS, minutes_to_find
 from topologies.sources.attacks import ATTACKS, Attack
@@ -42,7 +43,7 @@ class RedTeamOptions:
 
     ``n``: injections of each attack. ``money_n``: of them, how many run through the plant; 0: none; None: ``MONEY_N``
     where the data have prices, else none. ``attacks``: names or kinds; empty: all. ``reach_hours``: lengths of the
-    adaptive attacks, of ``REACH_STARTS``.
+    adaptive attacks, of ``REACH_STARTS``; with 168, biases held for a week are measured too.
     """
 
     train_to: datetime
@@ -131,7 +132,10 @@ def run_redteam(
     ]
     details = {
         **_clean_details(run, rows),
-        "reach": _reach(run, options, part_of(detect, 0.65, 1.0)),
+        "reach": _reach(run, options, part_of(detect, 0.65, 0.95)),
+        "held": (
+            held_biases(run, options.seed, part_of(detect, 0.95, 1.0)) if HELD_HOURS in options.reach_hours else []
+        ),
         "verdicts": {one.attack.name: _verdicts(one) for one in detections},
         "balances": [terms[0][0] for terms in part.layout.balances],
         "has_supply": part.fit.given.shape[1] > 0,

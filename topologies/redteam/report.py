@@ -72,6 +72,11 @@ def redteam_html(result: RedTeam, command: str = "") -> str:
                     for name, row in details["reach"].items()
                 ],
             ),
+            "<h2>A bias held for a week</h2>",
+            _table(
+                ("bias, % of net load", "weeks with an alarm %", "median hours to the first", "n"),
+                [(row["size_pct"], row["alarmed_pct"], row["median_h"], row["n"]) for row in details["held"]],
+            ),
             "<h2>Verdicts</h2>",
             _table(
                 ("attack", "named"),
