@@ -51,7 +51,9 @@ def send(address: str, topic: str, key: str, value: bytes, event_time: datetime 
 
 
 def read_one(address: str, topic: str, partition: int = 0) -> Message:
-    consumer = Consumer({"bootstrap.servers": address, "group.id": topic, "enable.auto.commit": False})
+    consumer = Consumer(
+        {"bootstrap.servers": address, "group.id": topic, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    )
     consumer.assign([TopicPartition(topic, partition, 0)])
     message = consumer.poll(30)
     consumer.close()
