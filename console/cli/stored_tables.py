@@ -37,10 +37,8 @@ def forecast(
     *,
     target: Annotated[Literal["net_load", "price"], Parameter(help="forecast quantity")] = Target.NET_LOAD.value,
     at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
-    explain: Annotated[
-        bool, Parameter(help="show the contribution of each feature (needs --data)", negative="")
-    ] = False,
-    data: Annotated[Path | None, Parameter(help="history file for the explanation")] = None,
+    explain: Annotated[bool, Parameter(help="show the contribution of each feature", negative="")] = False,
+    data: Annotated[Path | None, Parameter(help="history file for the explanation [what the plant closed]")] = None,
     horizon: Annotated[int | None, Parameter(help="horizon of the explanation in minutes [one step]")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -86,12 +84,13 @@ def _explain(
     horizon: int | None,
     as_json: bool,
 ) -> None:
-    from console.cli.explain.forecast import explained
+    from console.cli.explain.forecast import explained, explained_of_run
 
-    if data is None:
-        raise ConfigError("an explanation needs the history of the features", hint="add --data FILE")
     slot = None if at is None else parse_time(at)
-    explanation = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
+    if data is None:
+        explanation = explained_of_run(settings, zone, slot, target=target, horizon_min=horizon)
+    else:
+        explanation = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
     answer(explanation, as_json=as_json, render=_render_explanation)
 
 
@@ -101,7 +100,7 @@ def _render_explanation(document: dict[str, Any]) -> None:
     start, end = document["now_mw" if net_load else "usual_per_mwh"], document[f"forecast_{column}"]
     before = "now" if net_load else "as usual at that time of day"
     unit, factor = power_unit(end) if net_load else (document["unit"], 1.0)
-    digits = 2 if net_load else 1
+    digits = 3 if net_load else 1
     out.print(
         f"{document['zone']} {document['target'].replace('_', ' ')} {document['horizon_min']} min after "
         f"{document['issued_at']}: {end * factor:,.{digits}f} {unit}, {(end - start) * factor:+,.{digits}f} from "

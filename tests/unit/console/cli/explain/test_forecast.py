@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from console.cli.main import main
@@ -10,6 +11,13 @@ from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from tests.worlds.synthetic import make_frame, write_history
 from topologies.sources.feed import open_file
+from topologies.sources.options import SourceOptions, note_source
+from vpp.domain import QUANTILE_NAMES, iso
+from vpp.fleet.in_force import fleet_path
+from vpp.fleet.lookup import write_fleet
+from vpp.settings import Settings
+from vpp.store import open_store
+from vpp.store.tables import FORECASTS, TELEMETRY
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +90,42 @@ def test_the_parts_of_a_price_sum_to_it(place: Path, capsys: pytest.CaptureFixtu
     assert any("price off its usual" in part["feature"] for part in printed["contributions"])
 
 
-def test_without_data_it_says_what_to_add(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["forecast", "TOWN", "--explain", "--data-dir", str(place / "data")]) == 2
-    assert "--data FILE" in capsys.readouterr().err
+def test_without_data_and_without_a_run_the_next_step_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["forecast", "TOWN", "--explain", "--data-dir", str(tmp_path)]) == 2
+    assert "start a plant: vpp up" in capsys.readouterr().err
+
+
+def test_the_last_forecast_of_a_run_is_explained_from_what_the_plant_closed(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=place / "data")
+    zone = open_file(place / "town.csv", names=("TOWN",)).zones["TOWN"]
+    day = make_frame(70, step_min=60, published=False).iloc[-74:-50]
+    slot = pd.Timestamp(day.index[-1]).to_pydatetime()
+    model = Registry(settings.models_dir).in_force("TOWN")
+    assert model is not None
+    note_source(settings, SourceOptions(kind="replay", path=place / "town.csv", zones=("TOWN",)))
+    fleet_path(settings).parent.mkdir(parents=True, exist_ok=True)
+    write_fleet(fleet_path(settings), [zone])
+    with open_store(settings) as store:
+        for when, row in zip(pd.DatetimeIndex(day.index).to_pydatetime(), day.to_dict("records"), strict=True):
+            values = {str(name): float(value) for name, value in row.items()}
+            parts = (values["load_mw"], values["solar_mw"], values["wind_mw"])
+            net_mw = parts[0] - parts[1] - parts[2]
+            store.write(TELEMETRY, [("TOWN", when, *parts, net_mw, None, None, "{}", json.dumps(values), 0)])
+        levels, empty = [1.0] * len(QUANTILE_NAMES), [None] * 8
+        store.write(
+            FORECASTS,
+            [("TOWN", slot, 120, name, *levels, *empty, "model", model["model_id"]) for name in ("net_load", "price")],
+        )
+    for target, begin, value in (("net_load", "now_mw", "mw"), ("price", "usual_per_mwh", "per_mwh")):
+        arguments = ["forecast", "TOWN", "--explain", "--target", target, "--horizon", "120", "--json"]
+        assert main([*arguments, "--data-dir", str(place / "data")]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        total = printed[begin] + sum(part[value] for part in printed["contributions"])
+        assert total == pytest.approx(printed[f"forecast_{value}"], abs=0.5)
+        assert (printed["issued_at"], printed["horizon_min"]) == (iso(slot), 120)
+    assert main(["forecast", "NOPE", "--explain", "--data-dir", str(place / "data")]) == 2
+    assert "one of TOWN" in capsys.readouterr().err
