@@ -15,6 +15,7 @@ from vpp.errors import ModelError
 from vpp.fleet.schema import Zone
 from vpp.settings import Settings
 from vpp.store import Store
+from vpp.store.query import Filters, Value
 from vpp.store.tables import FORECASTS
 
 
@@ -55,17 +56,22 @@ def forecast_parts(
         zone: As it is configured in the run.
         target: Net load or price.
         horizon_min: Minutes ahead; None: one step.
-        instant: A time in the slot that it was issued after; None: the newest that closed.
+        instant: A time in the slot that it was issued after; None: that of the last stored forecast.
 
     Raises:
         DataError: There is no such slot or horizon, or no rows to compute from.
         ModelError: No model made this forecast.
     """
-    slot = closed_slot(store, zone, instant)
     horizon_min = zone.step_min if horizon_min is None else horizon_min
-    filters = {"target": target.value, "horizon_min": horizon_min, "source": "model"}
+    filters: dict[str, Value] = {"target": target.value, "horizon_min": horizon_min}
+    slot = closed_slot(store, zone, _last_issued(store, zone, filters) if instant is None else instant)
     served_by = store.read(
-        FORECASTS, zone=zone.zone, start=slot, end=slot + timedelta(seconds=1), filters=filters, columns=("model_id",)
+        FORECASTS,
+        zone=zone.zone,
+        start=slot,
+        end=slot + timedelta(seconds=1),
+        filters=filters | {"source": "model"},
+        columns=("model_id",),
     ).values
     if not served_by:
         raise ModelError(
@@ -83,3 +89,10 @@ def forecast_parts(
             slot, horizon_min, model_id, price.usual_per_mwh, price.forecast_per_mwh, price.contributions
         )
     raise ModelError(f"model {model_id} does not forecast {target.value}", hint="see vpp models list")
+
+
+def _last_issued(store: Store, zone: Zone, filters: Filters) -> datetime | None:
+    """Return the newest slot after which a forecast is stored; a slot can close moments before its forecast is."""
+    columns = ("issued_at",)
+    rows = store.read(FORECASTS, zone=zone.zone, filters=filters, columns=columns, order="desc", limit=1).values
+    return None if not rows else rows[0][0]

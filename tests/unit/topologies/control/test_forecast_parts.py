@@ -87,3 +87,10 @@ def test_what_no_model_forecast_is_refused(world: World) -> None:
         forecast_parts(world.settings, world.store, world.zone, Target.NET_LOAD, 120)
     with pytest.raises(DataError, match="has closed no slot after"):
         forecast_parts(world.settings, world.store, world.zone, Target.PRICE, instant=world.slot + timedelta(days=2))
+
+
+def test_a_slot_that_closed_before_its_forecast_was_stored_is_not_the_last(world: World) -> None:
+    row = world.store.latest(TELEMETRY, "TOWN").dicts()[0]
+    later = row | {"slot": world.slot + world.zone.step.delta}
+    world.store.write(TELEMETRY, [tuple(later[column] for column in TELEMETRY.names)])
+    assert forecast_parts(world.settings, world.store, world.zone, Target.NET_LOAD).slot == world.slot
