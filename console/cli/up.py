@@ -20,7 +20,7 @@ from cyclopts import Parameter
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
 from console.cli.stored_tables import render_entries
-from console.local.device_processes import Beside, check_list, devices_beside
+from console.local.device_processes import Beside, check_list, devices_beside, pace_warning
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
 from console.local.prepare import Prepared, prepare
@@ -128,6 +128,9 @@ def up(
         options = prepared.options
         prepared = replace(prepared, settings=_by_the_clock(prepared.settings, options))
         beside = Beside(prepared.settings) if devices is None else devices_beside(prepared.settings, devices, say)
+        warning = pace_warning(devices, options)
+        if warning is not None:
+            say(warning)
         beside = _alerts_beside(beside)
         prepared = replace(prepared, settings=beside.settings)
         refuse_decided_slots(prepared.settings, prepared.zones, options)

@@ -17,6 +17,7 @@ from agents.assets.registry import store_of, type_of
 from agents.devices.inventory import Inventory, load_inventory
 from console.local.broker import free_port
 from topologies.runtime.resumption import read_resumptions
+from topologies.sources.options import SourceOptions
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
 from vpp.fleet.schema import Fleet, load_fleet
@@ -64,6 +65,22 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
         if any(entry.gateway == kind for entry in inventory.devices)
     ]
     return Beside(settings, tuple(processes))
+
+
+def pace_warning(devices: str | None, options: SourceOptions) -> str | None:
+    """Return a warning if listed devices would follow slots that pass faster than real time.
+
+    Args:
+        devices: As in ``devices_beside``; None: there is none.
+        options: Of the run's source.
+    """
+    in_real_time = options.catch_up or options.kind == "feed" or (options.speed is not None and options.speed <= 1.0)
+    if devices is None or devices == SIMULATED or in_real_time:
+        return None
+    return (
+        "warning: slots pass faster than real time, and the listed devices get a setpoint for each of them; "
+        "use --live with real devices"
+    )
 
 
 def check_list(devices: str | None, settings: Settings) -> None:

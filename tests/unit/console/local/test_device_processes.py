@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from agents.devices.inventory import Inventory
-from console.local.device_processes import check_places
+from console.local.device_processes import SIMULATED, check_places, pace_warning
 from tests.worlds.documents import ROOT, blocks
+from topologies.sources.options import SourceOptions
 from vpp.errors import ConfigError
 from vpp.fleet.schema import parse_fleet
 
@@ -49,3 +50,23 @@ def test_a_device_that_the_fleet_lacks_is_refused_with_the_nearest_name(
     with pytest.raises(ConfigError, match=words) as error:
         check_places(listed(device), FLEET, lambda _: None)
     assert hint in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("devices", "options", "is_warned"),
+    [
+        ("devices.yaml", SourceOptions(kind="replay", live=True), True),
+        ("devices.yaml", SourceOptions(kind="replay", speed=3600.0), True),
+        ("devices.yaml", SourceOptions(kind="replay", speed=1.0), False),
+        ("devices.yaml", SourceOptions(kind="replay", catch_up=True), False),
+        ("devices.yaml", SourceOptions(kind="feed"), False),
+        (SIMULATED, SourceOptions(kind="simulate", speed=3600.0), False),
+        (None, SourceOptions(kind="replay", speed=3600.0), False),
+    ],
+)
+def test_listed_devices_that_follow_slots_faster_than_real_time_are_warned_of(
+    devices: str | None, options: SourceOptions, is_warned: bool
+) -> None:
+    warning = pace_warning(devices, options)
+    assert (warning is not None) == is_warned
+    assert warning is None or "--live" in warning
