@@ -112,9 +112,6 @@ class AssetType(ABC, Generic[A]):
     verbs: ClassVar[dict[str, int]] = {}
     """Names of its actions, and their sign: 1 into the grid, -1 out of it, 0 rest."""
 
-    does: ClassVar[tuple[str, str]] = ("gives", "takes")
-    """What a plan says that it does at a power into the grid, and at one out of it."""
-
     # Parameters that other parts may plan with.
 
     def store(self, asset: A) -> StorageParameters | None:
@@ -334,10 +331,6 @@ class AssetType(ABC, Generic[A]):
     def break_even(self, asset: A, water_value_per_mwh: float) -> str | None:
         """Return the prices at which it would change its action, in words; None without such prices."""
         return None
-
-    def does_word(self, power_mw: float) -> str:
-        """Return what a plan says that it does at a power other than 0."""
-        return self.does[0] if power_mw > 0 else self.does[1]
 
     def action_word(self, power_mw: float) -> str:
         """Return the verb for its action at a power other than 0."""

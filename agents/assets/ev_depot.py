@@ -125,7 +125,6 @@ class EvDepotType(AssetType[EvDepot]):
     trades_at_market = True
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"charge": -1, "discharge": 1}
-    does: ClassVar[tuple[str, str]] = ("discharges", "charges")
 
     def nameplate(self, asset: EvDepot, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return timetable, energy, power and the price of unmet energy."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import TYPES, kind_name, type_of
+from agents.assets.registry import TYPES, kind_name
 from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
@@ -49,7 +49,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "assets": [] if moment.config is None else [asset.asset_id for asset in moment.config.assets],
         "currency": moment.currency,
         "power": power_scale(moment.scale.reference_mw),
-        "kinds": [_kind(moment, kind) for kind in TYPES],
+        "kinds": {kind: kind_name(kind) for kind in TYPES},
         "verdict": asdict(verdict),
         "clock": clock(moment),
         "hold": _hold(moment, holds),
@@ -64,18 +64,6 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         },
         "local": _local(moment),
         "looking_back": moment.at,
-    }
-
-
-def _kind(moment: Moment, kind: str) -> dict[str, Any]:
-    """Return a kind of asset for the page: its name, whether the zone's trade with a store, whether always shown."""
-    mine = [] if moment.config is None else [asset for asset in moment.config.assets if asset.kind == kind]
-    stores = any(type_of(asset).store(asset) is not None for asset in mine)
-    return {
-        "kind": kind,
-        "name": kind_name(kind),
-        "stores": stores,
-        "always": stores or any(type_of(asset).generator(asset) is not None for asset in mine),
     }
 
 

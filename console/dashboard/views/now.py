@@ -185,7 +185,17 @@ def _end(planned: Decision) -> datetime:
 
 
 def _verb(action: PlannedAction) -> str:
-    return TYPES[action.kind].does_word(action.first_mw)
+    match action.kind:
+        case "battery":
+            return "sells" if action.first_mw > 0 else "charges"
+        case "peaker":
+            return "runs"
+        case "load":
+            return "sheds"
+        case "renewable":
+            return "is curtailed"
+        case _:
+            return "gives" if action.first_mw > 0 else "takes"
 
 
 def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:

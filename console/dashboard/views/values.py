@@ -128,8 +128,7 @@ def _battery(moment: Moment, planned: Decision | None, actions: Sequence[Planned
     soc = soc_now(moment)
     ahead = [] if planned is None else charts.plan_soc(moment, planned)
     later = None
-    stores = {battery.asset_id for battery in moment.batteries}
-    running = [a for a in actions if a.asset_id in stores and planned is not None and a.start == planned.for_slot]
+    running = [a for a in actions if a.kind == "battery" and planned is not None and a.start == planned.for_slot]
     if ahead and running and running[0].last_step > 0:
         later = {"soc": ahead[running[0].last_step], "at": running[0].end}
     return {

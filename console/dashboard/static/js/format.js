@@ -100,15 +100,12 @@ export function countdown(seconds) {
   return `${Math.floor(left / 60)}:${two(left % 60)}`;
 }
 
-// The kinds of assets as the server describes them: name, whether they trade with a store, whether always shown.
-let kinds = new Map();
+// What people call a kind of asset, as the server names the kinds that it has.
+let kinds = {};
 
-export function setKinds(given) {
-  if (given) kinds = new Map(given.map((one, n) => [one.kind, { ...one, n }]));
+export function setKindNames(given) {
+  if (given) kinds = given;
 }
 
-export const kindName = (kind) => kinds.get(kind)?.name ?? kind.replaceAll("_", " ");
-export const isStore = (kind) => kinds.get(kind)?.stores ?? false;
-export const isAlways = (kind) => kinds.get(kind)?.always ?? false;
-export const kindPlace = (kind) => kinds.get(kind)?.n ?? kinds.size;
+export const kindName = (kind) => kinds[kind] ?? kind.replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

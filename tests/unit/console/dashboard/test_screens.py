@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.assets.registry import TYPES
 from console.dashboard.screens import SCREENS
 from console.dashboard.views import alarms, zones
 from console.dashboard.views.forecasts import error_scale
@@ -255,13 +254,6 @@ async def test_powers_of_a_screen_share_the_unit_of_its_zone(loop: Loop, acting:
         assert (await acting.post("/page/why-not", json=instead)).json()["text"].startswith(text)
     (line,) = (await body(acting, "zones"))["body"]["zones"]
     assert line["power"]["unit"] == "MW"
-
-
-async def test_the_frame_describes_every_kind_of_asset(loop: Loop, acting: httpx.AsyncClient) -> None:
-    kinds = {one["kind"]: one for one in (await body(acting, "now"))["frame"]["kinds"]}
-    assert list(kinds) == list(TYPES)
-    assert (kinds["battery"]["name"], kinds["battery"]["stores"], kinds["battery"]["always"]) == ("battery", True, True)
-    assert not kinds["ev_depot"]["stores"], "the zone has none"
 
 
 def test_errors_are_written_in_the_unit_of_the_least_of_them() -> None:

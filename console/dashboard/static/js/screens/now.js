@@ -331,7 +331,7 @@ function action(one, frame) {
 
 function powerWords(one) {
   const [a, b] = [signedPower(one.first_mw), signedPower(one.last_mw)];
-  return a === b ? `${a} ${powerUnit()}` : `${a} → ${b} ${powerUnit()}`;
+  return a === b || one.kind === "peaker" ? `${a} ${powerUnit()}` : `${a} → ${b} ${powerUnit()}`;
 }
 
 export function after(ctx) {
