@@ -139,6 +139,7 @@ class BatteryType(AssetType[Battery]):
     published_ahead = False
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"discharge": 1, "charge": -1}
+    activities: ClassVar[tuple[str, str]] = ("sells", "charges")
 
     def nameplate(self, asset: Battery, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return energy, power, band, efficiency, wear and droop."""

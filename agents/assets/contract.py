@@ -112,6 +112,9 @@ class AssetType(ABC, Generic[A]):
     verbs: ClassVar[dict[str, int]] = {}
     """Names of its actions, and their sign: 1 into the grid, -1 out of it, 0 rest."""
 
+    activities: ClassVar[tuple[str, str]] = ("gives", "takes")
+    """Its verb in a sentence, as in "it sells": while it gives power, while it takes power."""
+
     # Parameters that other parts may plan with.
 
     def store(self, asset: A) -> StorageParameters | None:
@@ -335,6 +338,10 @@ class AssetType(ABC, Generic[A]):
     def action_word(self, power_mw: float) -> str:
         """Return the verb for its action at a power other than 0."""
         return next((verb for verb, sign in self.verbs.items() if sign * power_mw > 0), "rest")
+
+    def activity(self, power_mw: float) -> str:
+        """Return its verb in a sentence at a power other than 0."""
+        return self.activities[0 if power_mw > 0 else 1]
 
     def nameplate(self, asset: A, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return its limits and costs for people: label and value with unit; ``reference_mw`` chooses that of power."""

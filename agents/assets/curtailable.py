@@ -26,6 +26,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
     published_ahead = False
     keeps_to_plan = False
     verbs: ClassVar[dict[str, int]] = {"cut": -1}
+    activities: ClassVar[tuple[str, str]] = ("is curtailed", "is curtailed")
 
     def curtail_cost_per_mwh(self, asset: CurtailableRenewable) -> float:
         """Return the compensation of a curtailed MWh."""

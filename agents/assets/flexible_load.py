@@ -26,6 +26,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
     keeps_to_plan = False
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"shed": 1}
+    activities: ClassVar[tuple[str, str]] = ("sheds", "sheds")
 
     def curtail_cost_per_mwh(self, asset: CurtailableLoad) -> float:
         """Return the cost of a MWh that is shed."""

@@ -45,6 +45,7 @@ class PeakerType(AssetType[Peaker]):
 
     entry = Peaker
     verbs: ClassVar[dict[str, int]] = {"run": 1, "stop": 0}
+    activities: ClassVar[tuple[str, str]] = ("runs", "runs")
 
     def nameplate(self, asset: Peaker, currency: str, reference_mw: float | None = None) -> list[tuple[str, str]]:
         """Return capacity, least load, ramp, fuel, start and least run."""

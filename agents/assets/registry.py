@@ -67,6 +67,11 @@ def store_rows(zone: Zone) -> list[int]:
     return rows_where(zone, lambda kind, asset: kind.store(asset))
 
 
+def stores_of(zone: Zone) -> dict[str, StorageParameters]:
+    """Return the parameters of the assets that trade freely with a store, by asset id, in file order."""
+    return {asset.asset_id: store for asset in zone.assets if (store := store_of(asset)) is not None}
+
+
 def fleet_at_rest(zone: Zone, grid_mw: float = float("nan")) -> FleetState:
     """Return the fleet at rest: stores at their start SoC, everything else off."""
     states = [type_of(asset).at_rest(asset) for asset in zone.assets]

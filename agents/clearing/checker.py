@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -11,8 +11,9 @@ import msgspec
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
-from agents.assets.state import AssetState, Clamp
+from agents.assets.state import AssetState, Clamp, Response
 from agents.assets.twin import deliver
+from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 
 Outcome = Literal["accepted", "clamped", "refused"]
@@ -55,20 +56,18 @@ def check(
     """
     potentials = potential_mw or {}
     at = None if start is None else zone.local(start)
+
+    def delivery(row: int, asset: Asset, power_mw: float) -> Response:
+        potential = potentials.get(asset.asset_id, math.nan)
+        return deliver(asset, AssetState.of(state, row), power_mw, hours, potential_mw=potential, at=at)
+
     verdicts: dict[str, SetpointVerdict] = {}
     same_mw = zone.served_scale.share(_SAME_SHARE)
     for row, asset in enumerate(zone.assets):
         if asset.asset_id not in setpoints_mw:
             continue
         power_mw = setpoints_mw[asset.asset_id]
-        delivered = deliver(
-            asset,
-            AssetState.of(state, row),
-            power_mw,
-            hours,
-            potential_mw=potentials.get(asset.asset_id, math.nan),
-            at=at,
-        )
+        delivered = delivery(row, asset, power_mw)
         if delivered.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, delivered.reason)
         elif abs(delivered.power_mw - power_mw) > same_mw:
@@ -76,28 +75,43 @@ def check(
         else:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "accepted", delivered.power_mw, None)
     if math.isfinite(net_mw):
-        _keep_caps(zone, verdicts, net_mw)
+        _keep_caps(zone, verdicts, net_mw, delivery)
     unknown = sorted(set(setpoints_mw) - {asset.asset_id for asset in zone.assets})
     refused = tuple(SetpointVerdict(asset_id, "refused", 0.0, Clamp.UNKNOWN_ASSET) for asset_id in unknown)
     return (*verdicts.values(), *refused)
 
 
-def _keep_caps(zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float) -> None:
-    """Reduce charging above the import cap and feed-in beyond the export cap, in file order."""
+def _keep_caps(
+    zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float, delivery: Callable[[int, Asset, float], Response]
+) -> None:
+    """Reduce charging above the import cap and feed-in beyond the export cap, in file order.
+
+    An asset that cannot deliver the reduced power gets what it can; its verdict stands if that would not help the cap.
+
+    Args:
+        zone: The zone with its assets and limits.
+        verdicts: Verdicts so far by asset id; changed in place.
+        net_mw: Net load expected (MW).
+        delivery: Response of an asset (its place in the zone, its entry) to a power (MW).
+    """
     same_mw = zone.served_scale.share(_SAME_SHARE)
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
     above = grid - zone.limits.import_cap_mw
     below = -math.inf if zone.limits.export_cap_mw is None else -zone.limits.export_cap_mw - grid
-    for asset in zone.assets:
+    for row, asset in enumerate(zone.assets):
         verdict = verdicts.get(asset.asset_id)
         if verdict is None or not type_of(asset).yields_to_caps:
             continue
         power = verdict.power_mw
         if above > same_mw and power < 0:
-            moved, reason = min(power + above, 0.0), Clamp.IMPORT_CAP
+            moved, reason = delivery(row, asset, min(power + above, 0.0)).power_mw, Clamp.IMPORT_CAP
+            if moved <= power:
+                continue
             above -= moved - power
         elif below > same_mw and power > 0:
-            moved, reason = max(power - below, 0.0), Clamp.EXPORT_CAP
+            moved, reason = delivery(row, asset, max(power - below, 0.0)).power_mw, Clamp.EXPORT_CAP
+            if moved >= power:
+                continue
             below -= power - moved
         else:
             continue

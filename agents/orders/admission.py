@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from agents.assets.limits import power_excess, soc_excess
+from agents.assets.registry import store_of
 from agents.orders.approval import approval_of, refuse_approval, sign_admission
 from agents.orders.budget import Budget, Spending, charge
 from agents.orders.refusal import Refusal
@@ -234,4 +235,4 @@ def _limits(zone: Zone, order: Order) -> Refusal | None:
 def _named(zone: Zone, order: Order) -> list[Asset]:
     if order.asset_ids:
         return [asset for asset in zone.assets if asset.asset_id in order.asset_ids]
-    return list(zone.batteries)
+    return [asset for asset in zone.assets if store_of(asset) is not None]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from agents.assets.registry import stores_of
 from agents.plant.proposal import Proposal
 from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
@@ -308,10 +309,10 @@ class OrderDesk:
 
 
 def _band(zone: Zone, asset_id: str) -> dict[str, float | None]:
-    battery = next((battery for battery in zone.batteries if battery.asset_id == asset_id), None)
-    if battery is None:
+    store = stores_of(zone).get(asset_id)
+    if store is None:
         return {"soc_min": None, "soc_max": None}
-    return {"soc_min": battery.soc_min + battery.reserve_soc, "soc_max": battery.soc_max}
+    return {"soc_min": store.floor_soc, "soc_max": store.soc_max}
 
 
 def _must(may: bool, action: str) -> None:

@@ -13,6 +13,7 @@ from fastmcp.server.dependencies import get_access_token
 from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
+from agents.assets.registry import stores_of
 from agents.orders.budget import Budget
 from agents.plant.orders_in_force import admit
 from agents.plant.proposal import refuse_wish
@@ -207,7 +208,7 @@ def _policy_order(
     }[action]
     arguments = {name: wish[name] for name in fields}
     if action == "band" and not arguments["asset_ids"]:
-        arguments["asset_ids"] = [asset.asset_id for asset in config.batteries]
+        arguments["asset_ids"] = list(stores_of(config))
     if action in ("band", "soc_target", "release_quarantine"):
         arguments |= acts.times(config, None, duration_min).fields()
     return acts.new_order(config, action, acts.principal, reason, **arguments)

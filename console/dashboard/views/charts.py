@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import TYPES
+from agents.assets.registry import TYPES, type_of
 from agents.plant.plan_sentences import powers_of, socs_of, step_edges
 from console.dashboard.views.moment import Moment
 from vpp.fleet.scale import significant
@@ -90,12 +90,12 @@ def plan(moment: Moment, decision: Decision | None) -> dict[str, Any] | None:
 
 
 def plan_soc(moment: Moment, decision: Decision) -> list[float]:
-    """Return the planned state of charge of all batteries together at the end of each step, by capacity."""
-    batteries = [b for b in moment.batteries if socs_of(decision, b.asset_id)]
-    capacity_mwh = sum(battery.energy_mwh for battery in batteries)
+    """Return the planned state of charge of all stores together at the end of each step, by capacity."""
+    stores = {name: store for name, store in moment.stores.items() if socs_of(decision, name)}
+    capacity_mwh = sum(store.energy_mwh for store in stores.values())
     if not capacity_mwh:
         return []
-    columns = [[soc * b.energy_mwh for soc in socs_of(decision, b.asset_id)] for b in batteries]
+    columns = [[soc * store.energy_mwh for soc in socs_of(decision, name)] for name, store in stores.items()]
     return [sum(step) / capacity_mwh for step in zip(*columns, strict=True)]
 
 
@@ -104,21 +104,25 @@ def limits(moment: Moment) -> dict[str, Any]:
     config = moment.config
     if config is None:
         return {}
-    low = -sum(battery.charge_mw for battery in config.batteries)
+    stores = list(moment.stores.values())
+    generators = [each for asset in config.assets if (each := type_of(asset).generator(asset)) is not None]
+    low = -sum(store.charge_mw for store in stores)
     high = max(
-        sum(battery.discharge_mw for battery in config.batteries), sum(p.capacity_mw for p in config.peakers), 0.0
+        sum(store.discharge_mw for store in stores),
+        sum(each.capacity_mw for each in generators),
+        0.0,
     )
-    capacity_mwh = sum(battery.energy_mwh for battery in config.batteries)
-    weigh = config.batteries if capacity_mwh else ()
+    capacity_mwh = sum(store.energy_mwh for store in stores)
+    weigh = stores if capacity_mwh else []
     return {
         "import_cap_mw": config.limits.import_cap_mw,
         "export_cap_mw": config.limits.export_cap_mw,
         "ramp_limit_mw": config.limits.ramp_limit_mw,
         "power_min_mw": low,
         "power_max_mw": high,
-        "soc_min": sum(b.soc_min * b.energy_mwh for b in weigh) / capacity_mwh if capacity_mwh else None,
-        "soc_max": sum(b.soc_max * b.energy_mwh for b in weigh) / capacity_mwh if capacity_mwh else None,
-        "reserve_soc": sum((b.soc_min + b.reserve_soc) * b.energy_mwh for b in weigh) / capacity_mwh
+        "soc_min": sum(store.soc_min * store.energy_mwh for store in weigh) / capacity_mwh if capacity_mwh else None,
+        "soc_max": sum(store.soc_max * store.energy_mwh for store in weigh) / capacity_mwh if capacity_mwh else None,
+        "reserve_soc": sum(store.floor_soc * store.energy_mwh for store in weigh) / capacity_mwh
         if capacity_mwh
         else None,
         "energy_mwh": capacity_mwh or None,
@@ -139,7 +143,7 @@ def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]
 
 
 def _soc_by_slot(moment: Moment, rows: Iterable[dict[str, Any]]) -> dict[datetime, float]:
-    sizes = {battery.asset_id: battery.energy_mwh for battery in moment.batteries}
+    sizes = {name: store.energy_mwh for name, store in moment.stores.items()}
     capacity_mwh = sum(sizes.values())
     soc: dict[datetime, float] = {}
     for row in rows:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from agents.assets.contract import StorageParameters
-from agents.assets.registry import type_of
+from agents.assets.registry import stores_of, type_of
 from agents.plant.plan_sentences import least_mw
 from console.dashboard.views.known_alerts import Known, as_of, lasting_alerts
 from console.dashboard.views.texts import power_scale
@@ -23,7 +23,7 @@ from vpp.alerting.standing import read_acts, standing_of
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import PowerScale, power_text
-from vpp.fleet.schema import Batteries, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Decision, read_decision
 from vpp.store.query import Filters
 from vpp.store.table import Table
@@ -119,10 +119,10 @@ class Moment:
             return None, None
         return type_of(asset).shown_limits_mw(self.config, asset)
 
-    @property
-    def batteries(self) -> Batteries:
-        """The zone's batteries."""
-        return () if self.config is None else self.config.batteries
+    @cached_property
+    def stores(self) -> dict[str, StorageParameters]:
+        """The zone's assets that trade freely with a store, by asset id."""
+        return {} if self.config is None else stores_of(self.config)
 
     def rows(
         self,

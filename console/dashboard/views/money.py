@@ -32,15 +32,15 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
         "kinds": [kind for kind in TYPES if any(day["by_kind"].get(kind) is not None for day in days)],
         "today": next((day for day in days if day["day"] == today), None),
         "to": moment.now,
-        "capturing": captured is None and bool(moment.batteries),
-        "batteries": len(moment.batteries),
+        "capturing": captured is None and bool(moment.stores),
+        "batteries": len(moment.stores),
         "after": moment.config is not None and moment.config.market.price_known == "after",
     }
 
 
 def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
     kind_of = {} if moment.config is None else {asset.asset_id: asset.kind for asset in moment.config.assets}
-    energy = {battery.asset_id: battery.energy_mwh * battery.discharge_efficiency for battery in moment.batteries}
+    energy = {name: store.energy_mwh * store.discharge_efficiency for name, store in moment.stores.items()}
     by_day: dict[date, dict[str, Any]] = {}
     columns = ("slot", "asset_id", "revision", "energy_mwh", "penalty", "penalty_no_action", "pnl")
     for row in moment.rows(LEDGER, start=start, columns=columns):

@@ -113,10 +113,12 @@ def _doing(moment: Moment) -> dict[str, Any]:
     if not powers:
         return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
     least = moment.least_mw
+    assets = () if moment.config is None else moment.config.assets
+    with_store = {asset.kind for asset in assets if asset.asset_id in moment.stores}
     words = [
         f"{kind_name(k)} {moment.brief_power(v, signed=True)}"
         for k, v in powers.items()
-        if abs(v) > least or k == "battery"
+        if abs(v) > least or k in with_store
     ]
     headline = joined(words) if words else "All assets rest"
     return {"label": label, "headline": headline, "text": _doing_text(moment)}
@@ -132,14 +134,18 @@ def _doing_text(moment: Moment) -> str:
     if decision.plan is None:
         binding = decision.binding or "no reason is recorded"
         return binding[:1].upper() + binding[1:] + "."
-    battery = next(iter(config.batteries), None)
-    peaker = next(iter(config.peakers), None)
-    asset: Asset | None = battery or peaker or next(iter(config.assets), None)
+    trading = next((asset for asset in config.assets if asset.asset_id in moment.stores), None)
+    generators = ((asset, type_of(asset).generator(asset)) for asset in config.assets)
+    generating, generator = next(((each, of) for each, of in generators if of is not None), (None, None))
+    asset = trading or generating or next(iter(config.assets), None)
     if asset is None:
         return ""
     text = step_reason(decision, config, asset, 0)
-    if battery is not None and peaker is not None and selling_pays(decision, battery.asset_id, battery):
-        text = f"{text.removesuffix('.')}, the peaker’s fuel is {money(peaker.fuel_cost_per_mwh, moment.currency)}."
+    if trading is None or generating is None or generator is None:
+        return text
+    if selling_pays(decision, trading.asset_id, moment.stores[trading.asset_id]):
+        fuel = f"{kind_name(generating.kind)}’s fuel is {money(generator.fuel_cost_per_mwh, moment.currency)}"
+        text = f"{text.removesuffix('.')}, the {fuel}."
     return text
 
 
@@ -170,11 +176,11 @@ def _next_change(moment: Moment, planned: Decision, actions: Sequence[PlannedAct
             continue
         after = next((a for a in mine if a.start == running.end and a.asset_id == running.asset_id), None)
         then = "then rests" if after is None else f"then {_verb(after)}"
-        battery = next((b for b in moment.batteries if b.asset_id == running.asset_id), None)
-        if battery is not None and running.soc_after is not None:
-            if running.soc_after <= battery.soc_min + battery.reserve_soc + FULL:
+        store = moment.stores.get(running.asset_id)
+        if store is not None and running.soc_after is not None:
+            if running.soc_after <= store.floor_soc + FULL:
                 return f"{name} empty by {running.end:%H:%M}, {then}"
-            if running.soc_after >= battery.soc_max - FULL:
+            if running.soc_after >= store.soc_max - FULL:
                 return f"{name} full by {running.end:%H:%M}, {then}"
         return f"{name} {_verb(running)} to {running.end:%H:%M}, {then}"
     return "No change planned"
@@ -185,17 +191,7 @@ def _end(planned: Decision) -> datetime:
 
 
 def _verb(action: PlannedAction) -> str:
-    match action.kind:
-        case "battery":
-            return "sells" if action.first_mw > 0 else "charges"
-        case "peaker":
-            return "runs"
-        case "load":
-            return "sheds"
-        case "renewable":
-            return "is curtailed"
-        case _:
-            return "gives" if action.first_mw > 0 else "takes"
+    return TYPES[action.kind].activity(action.first_mw)
 
 
 def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
@@ -244,10 +240,10 @@ def _sell_above(moment: Moment, planned: Decision | None) -> dict[str, Any]:
     if planned is None:
         return {}
     water = planned.duals.water_value_per_mwh
-    battery = next((b for b in moment.batteries if b.asset_id in water), None)
-    if battery is None:
+    asset_id = next((each for each in moment.stores if each in water), None)
+    if asset_id is None:
         return {}
-    below, above = thresholds(battery, water[battery.asset_id])
+    below, above = thresholds(moment.stores[asset_id], water[asset_id])
     return {"charge_below": below, "sell_above": above}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import kind_name
+from agents.assets.registry import kind_name, type_of
 from agents.clearing.problem import same_cost
 from agents.plant.narrative import binding_stretches
 from agents.plant.plan_sentences import (
@@ -143,38 +143,43 @@ def why(moment: Moment, decision: Decision, step: int) -> dict[str, Any]:
 
 
 def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> str:
-    battery = next(iter(config.batteries), None)
-    asset = battery or next(iter(config.assets), None)
+    trading = next((asset for asset in config.assets if asset.asset_id in moment.stores), None)
+    asset = trading or next(iter(config.assets), None)
     if asset is None:
         return "This zone has no assets."
     power = _at(powers_of(decision, asset.asset_id), step) or 0.0
     reason = step_reason(decision, config, asset, step)
-    if battery is None:
+    if trading is None:
         return f"{asset.asset_id} gives {moment.power_text(power)}. {reason}"
     least = least_mw(config)
-    does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {moment.power_text(abs(power))}"
-    if power > least and step == 0 and selling_pays(decision, battery.asset_id, battery):
-        worth, water = decision.duals.power_price_per_mwh[0], decision.duals.water_value_per_mwh[battery.asset_id]
+    name, activity = kind_name(asset.kind), type_of(asset).activity(power)
+    does = "rests" if abs(power) <= least else f"{activity} {moment.power_text(abs(power))}"
+    if power > least and step == 0 and selling_pays(decision, asset.asset_id, moment.stores[asset.asset_id]):
+        worth, water = decision.duals.power_price_per_mwh[0], decision.duals.water_value_per_mwh[asset.asset_id]
         worths = money(worth, moment.currency), money(water, moment.currency)
-        return f"The battery {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
-    return f"The battery {does}. {reason}"
+        return f"The {name} {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
+    return f"The {name} {does}. {reason}"
 
 
 def _axis(moment: Moment, decision: Decision, worth: float | None) -> dict[str, Any] | None:
     water = decision.duals.water_value_per_mwh
-    battery = next((b for b in moment.batteries if b.asset_id in water), None)
-    if battery is None or worth is None:
+    asset_id = next((each for each in moment.stores if each in water), None)
+    if asset_id is None or worth is None:
         return None
-    below, above = thresholds(battery, water[battery.asset_id])
-    return {"charge_below": below, "sell_above": above, "worth": worth, "water": water[battery.asset_id]}
+    below, above = thresholds(moment.stores[asset_id], water[asset_id])
+    return {"charge_below": below, "sell_above": above, "worth": worth, "water": water[asset_id]}
 
 
 def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
-    """Return the batteries' alternatives at full power with their extra cost; the chosen one first."""
+    """Return the stores' alternatives at full power with their extra cost; the chosen one first."""
     config = moment.config
     assert config is not None
-    full = {"Sell": sum(b.discharge_mw for b in config.batteries), "Charge": sum(b.charge_mw for b in config.batteries)}
-    chosen = sum(_at(powers_of(decision, b.asset_id), 0) or 0.0 for b in config.batteries)
+    stores = moment.stores
+    full = {
+        "Sell": sum(store.discharge_mw for store in stores.values()),
+        "Charge": sum(store.charge_mw for store in stores.values()),
+    }
+    chosen = sum(_at(powers_of(decision, asset_id), 0) or 0.0 for asset_id in stores)
     least = least_mw(config)
     does = "Rest" if abs(chosen) <= least else "Sell" if chosen > 0 else "Charge"
     amount = "" if does == "Rest" else f" {moment.power_text(abs(chosen))}"
@@ -233,9 +238,9 @@ def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: fl
 
 
 def _instead(moment: Moment, asset_id: str, power_mw: float) -> str:
-    is_battery = any(b.asset_id == asset_id for b in moment.batteries)
+    has_store = asset_id in moment.stores
     if moment.config is None or abs(power_mw) <= least_mw(moment.config):
-        return "Rest" if is_battery else "Off"
-    if is_battery:
+        return "Rest" if has_store else "Off"
+    if has_store:
         return f"{'Sell' if power_mw > 0 else 'Charge'} {moment.power_text(abs(power_mw))}"
     return moment.signed_power(power_mw)

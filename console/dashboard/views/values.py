@@ -31,7 +31,7 @@ def values(
     return {
         "import": _import(moment, planned),
         "plant": _plant(moment),
-        "battery": _battery(moment, planned, actions),
+        "battery": _store(moment, planned, actions),
         "price": _price(moment),
         "money": _money(moment, background),
     }
@@ -111,24 +111,25 @@ def plant_bounds(zone: Zone | None) -> dict[str, float | None]:
 
 
 def soc_now(moment: Moment) -> float | None:
-    """Return the state of charge of all batteries together at the end of the newest slot, by capacity; 0-1."""
+    """Return the state of charge of all stores together at the end of the newest slot, by capacity; 0-1."""
     stored = capacity_mwh = 0.0
-    for battery in moment.batteries:
-        row = moment.delivered.get(battery.asset_id)
+    for asset_id, store in moment.stores.items():
+        row = moment.delivered.get(asset_id)
         if row is not None and row["soc"] is not None:
-            stored += row["soc"] * battery.energy_mwh
-            capacity_mwh += battery.energy_mwh
+            stored += row["soc"] * store.energy_mwh
+            capacity_mwh += store.energy_mwh
     return stored / capacity_mwh if capacity_mwh else None
 
 
-def _battery(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any] | None:
-    if not moment.batteries:
+def _store(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any] | None:
+    if not moment.stores:
         return None
     bounds = charts.limits(moment)
     soc = soc_now(moment)
     ahead = [] if planned is None else charts.plan_soc(moment, planned)
     later = None
-    running = [a for a in actions if a.kind == "battery" and planned is not None and a.start == planned.for_slot]
+    of_stores = [action for action in actions if action.asset_id in moment.stores]
+    running = [action for action in of_stores if planned is not None and action.start == planned.for_slot]
     if ahead and running and running[0].last_step > 0:
         later = {"soc": ahead[running[0].last_step], "at": running[0].end}
     return {
@@ -141,7 +142,7 @@ def _battery(moment: Moment, planned: Decision | None, actions: Sequence[Planned
         "next_soc": ahead[0] if ahead else None,
         "next_at": None if moment.now is None else moment.now + moment.step,
         "later": later,
-        "count": len(moment.batteries),
+        "count": len(moment.stores),
     }
 
 
@@ -182,7 +183,7 @@ def local_midnight(moment: Moment) -> datetime:
 def _capture_pct(moment: Moment, start: datetime) -> float | None:
     from topologies.control.capture import capture_of_each, captures
 
-    if moment.config is None or not moment.batteries:
+    if moment.config is None or not moment.stores:
         return None
     days = captures(moment.context.store, moment.config, start=start, end=moment.now)
     perfect_days = list(capture_of_each(days).values())

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
+from agents.assets.registry import stores_of
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from console.dashboard.views.background import Background
 from console.dashboard.views.known_alerts import Known, as_of, lasting_alerts
@@ -192,7 +193,7 @@ def _line(config: Zone | None, name: str, end: datetime, rows: _Rows, rules: Ale
         "plant_mw": plant.get(last) if last in plant else None,
         "next_mw": _next(rows.setpoints, now),
         "soc": _soc(config, rows.delivered, last),
-        "energy_mwh": sum(b.energy_mwh for b in config.batteries) if config is not None else None,
+        "energy_mwh": sum(store.energy_mwh for store in stores_of(config).values()) if config is not None else None,
         "price": newest.get("price_per_mwh"),
         "pnl": money,
         "against": None if money is None else money - idle,
@@ -238,7 +239,7 @@ def _next(setpoints: list[dict[str, Any]], now: datetime) -> float | None:
 
 
 def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -> float | None:
-    sizes = {} if config is None else {battery.asset_id: battery.energy_mwh for battery in config.batteries}
+    sizes = {} if config is None else {name: store.energy_mwh for name, store in stores_of(config).items()}
     levels = [
         (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
     ]
