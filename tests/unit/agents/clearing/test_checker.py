@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agents.assets.registry import fleet_at_rest
-from agents.assets.state import Clamp
+from agents.assets.battery import BatteryType
+from agents.assets.registry import TYPES, fleet_at_rest
+from agents.assets.state import AssetState, Clamp, Interval, Response
 from agents.clearing.checker import check
 from agents.clearing.solve import solve
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
+from vpp.fleet.assets import Battery
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD, export_cap_mw=20.0)
 REST = fleet_at_rest(ZONE)
@@ -40,6 +42,30 @@ def test_an_asset_that_is_not_available_is_refused() -> None:
     state = replace(REST, available=np.array([False, True, True]))
     (verdict,) = check(ZONE, state, {"b": 1.0}, 0.5)
     assert (verdict.outcome, verdict.reason) == ("refused", Clamp.UNAVAILABLE)
+
+
+class StepsOf2MW(BatteryType):
+    """A battery whose converter has steps of 2 MW; the nearest step to a setpoint is delivered."""
+
+    def deliver(self, asset: Battery, state: AssetState, wanted_mw: float, interval: Interval) -> Response:
+        """Return the nearest step."""
+        return super().deliver(asset, state, 2.0 * round(wanted_mw / 2.0), interval)
+
+
+@pytest.mark.parametrize(
+    ("setpoint", "net", "power", "reason"),
+    [
+        pytest.param(-8.0, 81.0, -4.0, Clamp.IMPORT_CAP, id="the-nearest-step-to-what-the-cap-leaves"),
+        pytest.param(-2.0, 84.5, -2.0, None, id="no-step-is-better"),
+        pytest.param(8.0, -14.6, 6.0, Clamp.EXPORT_CAP, id="export"),
+    ],
+)
+def test_a_reduced_setpoint_is_one_that_the_asset_delivers(
+    monkeypatch: pytest.MonkeyPatch, setpoint: float, net: float, power: float, reason: Clamp | None
+) -> None:
+    monkeypatch.setitem(TYPES, BATTERY.kind, StepsOf2MW())
+    (verdict,) = check(ZONE, REST, {"b": setpoint}, 0.5, net_mw=net)
+    assert (verdict.power_mw, verdict.reason) == (pytest.approx(power), reason)
 
 
 @given(
