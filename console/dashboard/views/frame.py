@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import TYPES, kind_name
+from agents.assets.registry import TYPES, kind_name, type_of
 from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
@@ -50,6 +50,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "currency": moment.currency,
         "power": power_scale(moment.scale.reference_mw),
         "kinds": {kind: kind_name(kind) for kind in TYPES},
+        "roles": _roles(moment),
         "verdict": asdict(verdict),
         "clock": clock(moment),
         "hold": _hold(moment, holds),
@@ -65,6 +66,18 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "local": _local(moment),
         "looking_back": moment.at,
     }
+
+
+def _roles(moment: Moment) -> dict[str, str]:
+    """Return the roles of the zone's kinds of assets in a chart, ``store`` or ``generator``; others have none."""
+    roles: dict[str, str] = {}
+    for asset in () if moment.config is None else moment.config.assets:
+        kind = type_of(asset)
+        if kind.store(asset) is not None:
+            roles[asset.kind] = "store"
+        elif kind.generator(asset) is not None:
+            roles[asset.kind] = "generator"
+    return roles
 
 
 def empty_frame(context: ReadContext) -> dict[str, Any]:

@@ -100,12 +100,20 @@ export function countdown(seconds) {
   return `${Math.floor(left / 60)}:${two(left % 60)}`;
 }
 
-// What people call a kind of asset, as the server names the kinds that it has.
+// What people call a kind of asset and its role, as the server names the kinds that it has.
 let kinds = {};
+let roles = {};
 
-export function setKindNames(given) {
-  if (given) kinds = given;
+export function setKinds(frame) {
+  kinds = frame.kinds ?? kinds;
+  roles = frame.roles ?? roles;
 }
+
+export const isStore = (kind) => roles[kind] === "store";
+export const isGenerator = (kind) => roles[kind] === "generator";
+// Shown even at rest.
+export const isMain = (kind) => isStore(kind) || isGenerator(kind);
+export const kindOrder = (kind) => Object.keys(kinds).indexOf(kind);
 
 export const kindName = (kind) => kinds[kind] ?? kind.replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -2,7 +2,7 @@
 import { Chart, forgetColors } from "/static/js/chart.js";
 import { get } from "/static/js/client.js";
 import { patch } from "/static/js/dom.js";
-import { countdown, none, setKindNames, setPowerScale } from "/static/js/format.js";
+import { countdown, none, setKinds, setPowerScale } from "/static/js/format.js";
 import { banners, rail, tabs, top, verdictOf } from "/static/js/frame.js";
 import { nothingYet } from "/static/js/parts.js";
 import { SHEETS, openSheet } from "/static/js/sheets.js";
@@ -98,7 +98,7 @@ const asTable = () => remembered("vpp-table") === "1";
 function context() {
   const { frame = { zones: [], verdict: { state: "waiting", word: "…", cause: "" } }, body = {}, error } = stream.view;
   setPowerScale(frame.power);
-  setKindNames(frame.kinds);
+  setKinds(frame);
   return {
     frame,
     body,

@@ -1,6 +1,6 @@
 // The four charts of a zone as specifications: net load and import, plant, state of charge, price.
 import { hourSplits, ticks } from "/static/js/chart.js";
-import { day, hm, kindName, money, number, percent, power, powerFactor, powerUnit, priceBand, signedPower, symbol } from "/static/js/format.js";
+import { day, hm, isMain, isStore, kindName, kindOrder, money, number, percent, power, powerFactor, powerUnit, priceBand, signedPower, symbol } from "/static/js/format.js";
 import { Grid, bounds, lastKnown, withStart } from "/static/js/series.js";
 
 const STEPPED = [2, 2.5];
@@ -165,28 +165,27 @@ export function powerSpec(base, view, { soft = true } = {}) {
   const { past, plan, limits, next, no_plan: none } = view;
   const { grid } = base;
   const kinds = Object.keys(past?.power_mw ?? plan?.power_mw ?? {});
-  const shown = kinds.filter((kind) => ["battery", "peaker"].includes(kind) || moves(past?.power_mw?.[kind]) || moves(plan?.power_mw?.[kind]));
-  const atTop = ["renewable", "load", "peaker", "battery"];
-  const order = shown.sort((a, b) => atTop.indexOf(a) - atTop.indexOf(b));
+  const shown = kinds.filter((kind) => isMain(kind) || moves(past?.power_mw?.[kind]) || moves(plan?.power_mw?.[kind]));
+  const order = shown.sort((a, b) => kindOrder(b) - kindOrder(a));
   const series = [];
   const names = [];
   const now = base.now ?? base.window[0];
   for (const kind of order) {
-    const fill = kind === "battery" ? 0.22 : 0.12;
+    const fill = isStore(kind) ? 0.22 : 0.12;
     if (past) series.push({ kind: "step", color: kind, fill, data: grid.steps(past.t, past.power_mw[kind]) });
     const ahead = plan?.power_mw[kind];
     if (ahead) {
-      series.push({ kind: "step", color: kind, dash: soft ? STEPPED : undefined, fill: kind === "battery" ? (soft ? 0.1 : 0.22) : soft ? null : 0.1, data: grid.steps(plan.t, ahead) });
+      series.push({ kind: "step", color: kind, dash: soft ? STEPPED : undefined, fill: isStore(kind) ? (soft ? 0.1 : 0.22) : soft ? null : 0.1, data: grid.steps(plan.t, ahead) });
       const end = plan.t.at(-1);
       const level = ahead.at(-1) ?? 0;
       if (base.narrow) {
-        const n = Math.floor(ahead.length * (kind === "battery" ? 0.16 : 0.5));
-        names.push({ text: kindName(kind), x: plan.t[n], y: ahead[n], dy: kind === "battery" ? -9 : 11, color: kind });
-      } else if (end < base.window[1]) names.push({ text: kindName(kind), x: end, dx: 6, dy: kind === "battery" ? 9 : -8, y: kind === "battery" ? Math.min(level, 0) : level, align: "left", color: kind });
+        const n = Math.floor(ahead.length * (isStore(kind) ? 0.16 : 0.5));
+        names.push({ text: kindName(kind), x: plan.t[n], y: ahead[n], dy: isStore(kind) ? -9 : 11, color: kind });
+      } else if (end < base.window[1]) names.push({ text: kindName(kind), x: end, dx: 6, dy: isStore(kind) ? 9 : -8, y: isStore(kind) ? Math.min(level, 0) : level, align: "left", color: kind });
       else names.push({ text: kindName(kind), y: level, color: kind, bold: true });
     } else if (none && next && next[kind] !== undefined) {
       series.push({ kind: "step", color: kind, dash: STEPPED, data: grid.steps([now], [next[kind]], now + base.step) });
-      names.push({ text: `${kindName(kind)} ${signedPower(next[kind])}`, x: now + base.step, dx: 8, y: next[kind], dy: kind === "battery" ? 11 : 0, align: "left", color: kind });
+      names.push({ text: `${kindName(kind)} ${signedPower(next[kind])}`, x: now + base.step, dx: 8, y: next[kind], dy: isStore(kind) ? 11 : 0, align: "left", color: kind });
     } else if (past) {
       names.push({ text: kindName(kind), y: past.power_mw[kind].at(-1) ?? 0, color: kind, bold: true });
     }

@@ -1,7 +1,7 @@
 // Sheets over the page: hold in two steps, a release and a proposal to be priced, the keys. Focus returns to the opener.
 import { post } from "/static/js/client.js";
 import { h, patch } from "/static/js/dom.js";
-import { powerFactor, powerUnit } from "/static/js/format.js";
+import { isStore, powerFactor, powerUnit } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 
 const root = () => document.getElementById("sheets");
@@ -92,7 +92,7 @@ const ACTIONS = { target: "Hold a power", band: "Keep within a band", soc_target
 
 function propose({ ctx, state, close, draw, send }) {
   const zone = ctx.frame.zone;
-  const assets = state.assets.filter((a) => state.action !== "soc_target" || a.kind === "battery");
+  const assets = state.assets.filter((a) => state.action !== "soc_target" || isStore(a.kind));
   state.action ??= "target";
   const inMw = (value) => (value === "" || value === undefined ? null : Number(value) / powerFactor());
   const field = (label, name, more) => h("label", { "data-key": name }, label, h("input", { class: "field", name, type: "number", step: "any", ...more }));

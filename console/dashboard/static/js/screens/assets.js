@@ -1,7 +1,7 @@
 // Assets: the setpoint and the power of each, whether it follows; one of them with its history.
 import { get } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { day, hm, hms, money, none, number, percent, power, powerFactor, powerUnit, signedPower, span } from "/static/js/format.js";
+import { day, hm, hms, isStore, money, none, number, percent, power, powerFactor, powerUnit, signedPower, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, gauge, head, panel, segments, spark, state, table, title } from "/static/js/parts.js";
 import { Grid, bounds } from "/static/js/series.js";
@@ -143,7 +143,7 @@ function side(ctx, frame) {
       { "data-key": "totals" },
       head("Last 24 h"),
       facts([
-        [found.kind === "battery" ? "Sold, bought" : "Into the grid, out of it", `${power(totals.out_mwh)} / ${power(totals.in_mwh)} ${powerUnit()}h`],
+        [isStore(found.kind) ? "Sold, bought" : "Into the grid, out of it", `${power(totals.out_mwh)} / ${power(totals.in_mwh)} ${powerUnit()}h`],
         none(totals.cycles) ? null : ["Full cycles", number(totals.cycles, 2)],
         ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
         ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${power(totals.largest_difference_mw, 2)} ${powerUnit()}`],

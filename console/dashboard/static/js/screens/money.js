@@ -1,6 +1,6 @@
 // Money: by day and asset, penalties avoided, what the batteries got of perfect foresight, what if.
 import { h, s } from "/static/js/dom.js";
-import { capital, day, hm, kindName, money, none, number, percent, plainMoney } from "/static/js/format.js";
+import { capital, day, hm, isMain, isStore, kindName, money, none, number, percent, plainMoney } from "/static/js/format.js";
 import { chartSlot, head, panel, segments, table, title } from "/static/js/parts.js";
 import { bounds } from "/static/js/series.js";
 import { ticks } from "/static/js/chart.js";
@@ -33,7 +33,7 @@ export function render(ctx) {
 function values(body, days) {
   const { currency, today } = body;
   const plus = { plus: true };
-  const kinds = (one) => Object.entries(one.by_kind).filter(([k, v]) => ["battery", "peaker"].includes(k) || Math.round(v)).map(([k, v]) => `${kindName(k)} ${money(v, currency, plus)}`).join(", ");
+  const kinds = (one) => Object.entries(one.by_kind).filter(([k, v]) => isMain(k) || Math.round(v)).map(([k, v]) => `${kindName(k)} ${money(v, currency, plus)}`).join(", ");
   const captured = days.filter((one) => !none(one.perfect));
   const perfect = total(captured, (one) => one.perfect);
   const got = total(captured, (one) => one.captured);
@@ -63,7 +63,7 @@ function chart(ctx, body) {
 }
 
 function byDay(body, days) {
-  const kinds = body.kinds.filter((k) => ["battery", "peaker"].includes(k) || days.some((one) => Math.round(one.by_kind[k] ?? 0)));
+  const kinds = body.kinds.filter((k) => isMain(k) || days.some((one) => Math.round(one.by_kind[k] ?? 0)));
   const n = (of) => ({ class: "n", cell: of });
   return panel(
     { class: "flush", "data-key": "table" },
@@ -145,11 +145,11 @@ export function after(ctx) {
   // Bars stand on one another: each series is the sum up to it, drawn from the highest to the lowest.
   const stacks = kinds.map((_, at) => days.map((one) => kinds.slice(0, at + 1).reduce((sum, k) => sum + Math.max(one.by_kind[k] ?? 0, 0), 0)));
   const losses = days.map((one) => kinds.reduce((sum, k) => sum + Math.min(one.by_kind[k] ?? 0, 0), 0) + one.penalties);
-  const series = kinds.map((k, at) => ({ kind: "bars", color: k, fill: k === "battery" ? 1 : 0.76, data: stacks[at] })).reverse();
+  const series = kinds.map((k, at) => ({ kind: "bars", color: k, fill: isStore(k) ? 1 : 0.76, data: stacks[at] })).reverse();
   // Below 0 likewise: penalties reach lowest, what assets lost stands over them in their colour.
   const below = kinds.map((_, at) => days.map((one) => kinds.slice(0, at + 1).reduce((sum, k) => sum + Math.min(one.by_kind[k] ?? 0, 0), 0)));
   series.push({ kind: "bars", color: "ink-3", fill: 0.75, data: losses });
-  series.push(...kinds.map((k, at) => ({ kind: "bars", color: k, fill: k === "battery" ? 1 : 0.76, data: below[at] })).reverse());
+  series.push(...kinds.map((k, at) => ({ kind: "bars", color: k, fill: isStore(k) ? 1 : 0.76, data: below[at] })).reverse());
   const [low, high] = bounds([...stacks, losses, days.map((one) => one.no_action)], [0]);
   const pad = (high - low) * 0.06 || 1;
   const every = Math.ceil(days.length / (ctx.narrow ? 5 : 14));

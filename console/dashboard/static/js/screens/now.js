@@ -1,7 +1,7 @@
 // Now: is it fine, what does it do and why, what comes, what must I do.
 import { post } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { age, countdown, day, hm, money, near, none, number, percent, power, powerUnit, priceBand, signedPower, span, symbol } from "/static/js/format.js";
+import { age, countdown, day, hm, isGenerator, money, near, none, number, percent, power, powerUnit, priceBand, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, gauge, head, panel, table } from "/static/js/parts.js";
 import { fanName, netSpec, powerSpec, priceSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -331,7 +331,7 @@ function action(one, frame) {
 
 function powerWords(one) {
   const [a, b] = [signedPower(one.first_mw), signedPower(one.last_mw)];
-  return a === b || one.kind === "peaker" ? `${a} ${powerUnit()}` : `${a} → ${b} ${powerUnit()}`;
+  return a === b || isGenerator(one.kind) ? `${a} ${powerUnit()}` : `${a} → ${b} ${powerUnit()}`;
 }
 
 export function after(ctx) {

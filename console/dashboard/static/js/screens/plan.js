@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerUnit, priceBand, signed, signedPower, span, symbol } from "/static/js/format.js";
+import { capital, day, hm, isGenerator, isStore, kindName, money, near, none, number, percent, power, powerFactor, powerUnit, priceBand, signed, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -67,13 +67,13 @@ const WORDS = { "ramp up": "ramp ↑", "ramp down": "ramp ↓", cap: "cap", "exp
 
 function rows(ctx) {
   const { body, frame } = ctx;
-  const battery = body.assets.filter((a) => a.kind === "battery");
-  const others = body.assets.filter((a) => a.kind !== "battery");
+  const battery = body.assets.filter((a) => isStore(a.kind));
+  const others = body.assets.filter((a) => !isStore(a.kind));
   const sum = (row, assets) => assets.reduce((total, a) => total + (row.powers[a.asset_id] ?? 0), 0);
   const { power_min_mw: low } = body.limits;
   const high = Math.max(...body.rows.map((r) => sum(r, battery)), -low || 1);
   const digits = body.rows.some((r) => Math.abs(r.import_mw) * powerFactor() >= 5) ? 1 : 2;
-  const shown = others.filter((a) => a.kind === "peaker" || body.rows.some((r) => Math.abs(r.powers[a.asset_id] ?? 0) * powerFactor() > 0.05)).slice(0, 6);
+  const shown = others.filter((a) => isGenerator(a.kind) || body.rows.some((r) => Math.abs(r.powers[a.asset_id] ?? 0) * powerFactor() > 0.05)).slice(0, 6);
   const columns = [
     { name: "Slot", cell: (r) => near(r.start, body.decided) },
     { name: "Net load 5–95 %", class: "n wide", cell: (r) => band(r.net_mw, r.net_band, digits) },
@@ -214,7 +214,7 @@ export function whatIf(ctx) {
   const { ui, body } = ctx;
   const battery = body.limits?.energy_mwh;
   const ramp = body.limits?.ramp_limit_mw;
-  const one = body.assets?.find((a) => a.kind === "battery");
+  const one = body.assets?.find((a) => isStore(a.kind));
   if (!ramp || ctx.back) return null;
   ui.shadow ??= {};
   const sliders = [
