@@ -40,9 +40,8 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
 
 def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
     kind_of = {} if moment.config is None else {asset.asset_id: asset.kind for asset in moment.config.assets}
-    energy = {name: store.energy_mwh * store.discharge_efficiency for name, store in moment.stores.items()}
     by_day: dict[date, dict[str, Any]] = {}
-    columns = ("slot", "asset_id", "revision", "energy_mwh", "penalty", "penalty_no_action", "pnl")
+    columns = ("slot", "asset_id", "revision", "penalty", "penalty_no_action", "pnl")
     for row in moment.rows(LEDGER, start=start, columns=columns):
         day = by_day.setdefault(local_date(row["slot"], moment.time_zone), _empty())
         pnl = row["pnl"] or 0.0
@@ -55,14 +54,9 @@ def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
             continue
         kind = kind_of.get(row["asset_id"], "other")
         day["by_kind"][kind] = day["by_kind"].get(kind, 0.0) + pnl
-        out = row["energy_mwh"] or 0.0
-        if out > 0 and row["asset_id"] in energy:
-            day["cycled"] += out
         day["last"] = max(day["last"], row["slot"]) if day["last"] else row["slot"]
-    energy_mwh = sum(energy.values())
     days = []
     for day_start, day in sorted(by_day.items()):
-        cycled = day.pop("cycled")
         last = day.pop("last")
         partial = last is not None and local_date(last + moment.step, moment.time_zone) == day_start
         days.append(
@@ -70,7 +64,6 @@ def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
                 "day": day_start,
                 **day,
                 "against": day["pnl"] - day["no_action"],
-                "cycles": cycled / energy_mwh if energy_mwh else None,
                 "to": last + moment.step if partial and last is not None else None,
             }
         )
@@ -84,7 +77,6 @@ def _empty() -> dict[str, Any]:
         "penalties": 0.0,
         "corrected": 0.0,
         "by_kind": {},
-        "cycled": 0.0,
         "last": None,
     }
 

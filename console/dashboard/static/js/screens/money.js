@@ -79,7 +79,6 @@ function byDay(body, days) {
         { name: "With store", cell: (d) => plainMoney(d.captured), class: "n wide" },
         { name: "Perfect", cell: (d) => plainMoney(d.perfect), class: "n wide" },
         { name: "Captured", cell: (d) => (none(d.capture_pct) ? "n/a" : percent(d.capture_pct / 100)), class: "n wide" },
-        { name: "Cycles", cell: (d) => (none(d.cycles) ? "–" : number(d.cycles, 2)), class: "n wide" },
       ],
     }),
   );
