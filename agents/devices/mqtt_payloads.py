@@ -21,12 +21,17 @@ from vpp.messages import DeviceCommand
 ONLINE, OFFLINE = b"online", b"offline"
 HOME_ASSISTANT = "homeassistant"
 _SENSORS = (
-    ("power", "value_json.power_mw * 1000", "kW", "power", "measurement"),
-    ("charge", "value_json.soc * 100", "%", "battery", "measurement"),
-    ("charged", "value_json.charged_kwh | default(0)", "kWh", "energy", "total_increasing"),
-    ("discharged", "value_json.discharged_kwh | default(0)", "kWh", "energy", "total_increasing"),
+    ("power", "power_mw", 1000, "kW", "power", "measurement"),
+    ("charge", "soc", 100, "%", "battery", "measurement"),
+    ("charged", "charged_kwh", 1, "kWh", "energy", "total_increasing"),
+    ("discharged", "discharged_kwh", 1, "kWh", "energy", "total_increasing"),
 )
-"""Sensors in Home Assistant: name, template, unit, device class, state class. A device without store has the first."""
+"""Sensors in Home Assistant: name, field, factor, unit, device class, state class. A device without store has the first
+alone."""
+
+_TEMPLATE = "{{{{ value_json.{field} * {factor} if value_json.{field} is number else '' }}}}"
+"""Empty where the device does not report the field: Home Assistant then holds the value that it has. A 0 would be a
+reset of the counter, after which the whole counter counts again as energy of that hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +122,13 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
     components: dict[str, dict[str, Any]] = {}
     for entry in (entry for entry in entries if entry.sparkplug is None):
         is_store = entry.asset_id is not None and entry.control == "power"
-        for name, template, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
+        for name, field, factor, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
             components[f"{entry.name}_{name}"] = {
                 "p": "sensor",
                 "uniq_id": f"vpp_{zone}_{entry.name}_{name}",
                 "name": f"{entry.name} {name}",
                 "stat_t": topics.of("telemetry", entry),
-                "val_tpl": "{{ " + template + " }}",
+                "val_tpl": _TEMPLATE.format(field=field, factor=factor),
                 "unit_of_meas": unit,
                 "dev_cla": kind,
                 "stat_cla": state,

@@ -206,6 +206,14 @@ def test_discovery_has_what_home_assistant_needs() -> None:
     assert body["cmps"]["hold"]["cmd_t"] == "vpp/Z/request/hold"
 
 
+@pytest.mark.parametrize("body", [{}, dict.fromkeys(("power_mw", "soc", "charged_kwh", "discharged_kwh"))])
+def test_what_a_device_leaves_out_changes_no_sensor(body: dict[str, None]) -> None:
+    """A counter that fell to 0 would be a reset to the energy dashboard."""
+    _, payload = discovery("Z", [ENTRY, METER], MqttTopics(), "mqtt")
+    sensors = [component for component in json.loads(payload)["cmps"].values() if component["p"] == "sensor"]
+    assert [Template(sensor["val_tpl"]).render(value_json=body) for sensor in sensors] == [""] * 5
+
+
 def test_a_device_may_write_no_setpoint_and_read_no_other_device() -> None:
     rules = access_rules([ENTRY, METER], MqttTopics(), "gateway")
     section = rules.split("user bat\n")[1].split("user ")[0]
