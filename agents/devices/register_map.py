@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -76,7 +77,7 @@ class RegisterPoint(Strict):
     model: int | None = None
     point: str | None = None
     type: RegisterType = "int16"
-    scale: float = Field(default=1.0, gt=0)
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     sign: Literal[1, -1] = 1
     unit: PointUnit = "1"
     registers: Literal["holding", "input"] = "holding"
@@ -107,6 +108,17 @@ class RegisterPoint(Strict):
     def count(self) -> int:
         """Number of registers."""
         return struct.calcsize(_FORMATS[self.type]) // 2
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"model {self.model} point {self.point}" if self.address is None else f"address {self.address}"
+
+    def meets(self, other: RegisterPoint) -> bool:
+        """Return whether both have a register in common, as far as the map tells."""
+        if self.address is None or other.address is None:
+            return self.place == other.place
+        return self.address < other.address + other.count and other.address < self.address + self.count
 
     def decode(self, registers: list[int]) -> float | None:
         """Return the value of the registers in ``unit``; None if they hold no value."""
@@ -179,6 +191,20 @@ class RegisterWrites(Strict):
     after: tuple[RegisterWrite, ...] = ()
     sequence: RegisterPoint | None = None
     watchdog: RegisterPoint | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> RegisterWrites:
+        single = [point for point in (self.sequence, self.setpoint, self.watchdog) if point is not None]
+        constants = [*self.before, *self.after]
+        for point in (*single, *constants):
+            if point.registers == "input":
+                raise ValueError(f"{point.place}: input registers cannot be written")
+        for one, other in combinations([*single, *constants], 2):
+            # A switch may be set before the setpoint and again after it; anything else would spoil what it meets.
+            is_one_switch = one.place == other.place and one.count == other.count and other in constants
+            if one.meets(other) and not (is_one_switch and one in constants):
+                raise ValueError(f"{one.place} and {other.place} write the same register")
+        return self
 
 
 class RegisterMap(Strict):

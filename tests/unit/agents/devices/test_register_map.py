@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.devices.register_map import RegisterMap, RegisterPoint, RegisterType, load_register_map, shipped_maps
+from agents.devices.register_map import (
+    RegisterMap,
+    RegisterPoint,
+    RegisterType,
+    RegisterWrites,
+    load_register_map,
+    shipped_maps,
+)
 from vpp.errors import ConfigError
 
 TYPES = st.sampled_from(get_args(RegisterType))
@@ -82,6 +89,20 @@ def test_a_sunspec_point_gets_its_address_type_and_scale_from_the_device() -> No
         ("control: none\nread: {power: {type: int16}}", "address"),
         ("control: none\nread: {powr: {address: 1, type: int16}}", "power"),
         ("control: none\nread: {power: {address: 65535, type: int32}}", "does not end"),
+        ("control: none\nread: {power: {address: 1, scale: .inf}}", "scale"),
+        ("read: {}\nwrite: {setpoint: {address: 12, registers: input}}", "address 12: input registers"),
+        (
+            "read: {}\nwrite: {setpoint: {address: 12, type: int32}, sequence: {address: 13}}",
+            "address 13 and address 12 write the same register",
+        ),
+        (
+            "read: {}\nwrite: {setpoint: {address: 9, type: int64}, after: [{address: 12, value: 1}]}",
+            "address 9 and address 12",
+        ),
+        (
+            "read: {}\nwrite: {setpoint: {model: 704, point: WSet}, watchdog: {model: 704, point: WSet}}",
+            "model 704 point WSet",
+        ),
     ],
 )
 def test_a_wrong_map_is_refused_with_its_place(tmp_path: Path, text: str, reason: str) -> None:
@@ -89,6 +110,28 @@ def test_a_wrong_map_is_refused_with_its_place(tmp_path: Path, text: str, reason
     with pytest.raises(ConfigError, match=reason) as error:
         load_register_map("own.yaml", tmp_path)
     assert "own.yaml" in str(error.value)
+
+
+def test_a_switch_may_be_written_before_and_after_the_setpoint(tmp_path: Path) -> None:
+    switches = "before: [{address: 9, value: 0}], after: [{address: 9, value: 1}]"
+    text = f"read: {{}}\nwrite: {{setpoint: {{address: 10, type: int32}}, {switches}}}"
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    own = load_register_map("own.yaml", tmp_path)
+    assert own.write is not None
+    assert [point.value for point in (*own.write.before, *own.write.after)] == [0.0, 1.0]
+
+
+@given(st.integers(0, 20), st.integers(0, 20), TYPES, TYPES)
+def test_what_a_command_writes_shares_no_register(
+    setpoint: int, number: int, kind: RegisterType, number_kind: RegisterType
+) -> None:
+    points = (RegisterPoint(address=setpoint, type=kind), RegisterPoint(address=number, type=number_kind))
+    first, second = ({*range(point.start, point.start + point.count)} for point in points)
+    if first & second:
+        with pytest.raises(ValueError, match="same register"):
+            RegisterWrites(setpoint=points[0], sequence=points[1])
+    else:
+        assert RegisterWrites(setpoint=points[0], sequence=points[1]).setpoint is points[0]
 
 
 def test_every_shipped_map_is_read_and_an_unknown_one_names_the_nearest() -> None:
