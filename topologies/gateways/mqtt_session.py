@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 OFFERED_S = 10
+_SEND_AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""Without it a packet waits until the broker has confirmed the one before, which takes it up to 40 ms."""
+
+_CONFIRM_AT_ONCE: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only. Brokers send without TCP_NODELAY, so theirs wait for our confirmation; each read may unset the option."""
 
 _SEND_AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 """Small messages leave at once; else the kernel waits up to 40 ms for the confirmation of the one before."""
@@ -127,6 +133,7 @@ class MqttSession:
     async def _listen(self, client: aiomqtt.Client, take: Take, stop: asyncio.Event) -> None:
         async def listen() -> None:
             async for message in client.messages:
+                _confirm_at_once(client)
                 if isinstance(message.payload, bytes | bytearray):
                     take(str(message.topic), bytes(message.payload), message.retain)
 
@@ -139,3 +146,11 @@ class MqttSession:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+
+def _confirm_at_once(client: aiomqtt.Client) -> None:
+    """Have TCP confirm what was read, so the broker sends the next packet."""
+    connection = client._client.socket()  # aiomqtt has no public way to its socket
+    if _CONFIRM_AT_ONCE is not None and isinstance(connection, socket.socket):
+        with suppress(OSError):  # closed meanwhile: the session reconnects
+            connection.setsockopt(socket.IPPROTO_TCP, _CONFIRM_AT_ONCE, 1)
