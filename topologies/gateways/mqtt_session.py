@@ -27,9 +27,6 @@ _SEND_AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _CONFIRM_AT_ONCE: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Linux only. Brokers send without TCP_NODELAY, so theirs wait for our confirmation; each read may unset the option."""
 
-_SEND_AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-"""Small messages leave at once; else the kernel waits up to 40 ms for the confirmation of the one before."""
-
 Take = Callable[[str, bytes, bool], None]
 """Gets topic, payload, and whether the broker had kept the message for later subscribers."""
 
