@@ -25,7 +25,7 @@ from tests.worlds.mcp_plant import settings_in
 from vpp import messages as m
 from vpp.streams.kafka import consumer_config, create_topics
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.local]
 
 PLANT = "vpp up --until-done"
 PLACEHOLDERS = {"FILE": "data.csv", "ZONE": "GB", "MODEL_ID": "GB-1", "PLAN": "p1", "PLAN_ID": "p1", "DIR": "out"}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.plant_fixtures import Place
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.local]
 
 
 def first_line(process: subprocess.Popen[bytes], path: Path, holds: str) -> str:
