@@ -151,9 +151,16 @@ def act(  # noqa: PLR0917
 
 @_compiled
 def window_minima(work: Floats, narrow: int, out: Floats) -> None:
-    """Fill ``out`` (2, Q + narrow + 1, E): least of ``work[x - narrow:]`` over ``narrow`` and ``narrow + 1`` rows.
+    """Fill ``out`` (2, Q + narrow + 1, E) with the least cost in two windows of rows; inf in an empty window.
 
-    A window is the lesser of two shorter ones that cover it, so its width doubles from pass to pass.
+    ``out[0, x] = min work[max(x - narrow, 0) : x]``;  ``out[1, x] = min work[max(x - narrow, 0) : x + 1]``. The result
+    is the same to the bit: the minimum of a window is the lesser of those of two shorter windows that cover it, so the
+    width doubles from pass to pass.
+
+    Args:
+        work: Costs by grid point and energy, shape (Q, E).
+        narrow: Rows of the narrow window, at least 0.
+        out: Result; written in place.
     """
     nq, ne = work.shape
     out[:, :, :] = np.inf

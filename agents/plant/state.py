@@ -201,7 +201,7 @@ class PlantState:
         self.mark_bid(placed.bid.policy, index)
 
     def keep_last(self, index: int, placed: PlacedBid) -> None:
-        """Remember a policy's last bid, made after slot ``index``; one that waited is written already."""
+        """Take ``placed`` as its policy's last bid, made after slot ``index``; it replaces the one before."""
         policy = placed.bid.policy
         self.forget_last(policy)
         self.last[policy], self.head.last[policy] = placed.settled(), index

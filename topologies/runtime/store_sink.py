@@ -179,7 +179,7 @@ class StoreSink(BaseSink):
         self._waiting, self._letters, self._passages = {}, [], []
 
     def _write_hops(self, passages: list[tuple[Message, Hop]]) -> None:
-        """Write the way of the slots whose records the store holds now."""
+        """Write the hops of each slot whose record is in the store now, with the time at which it was stored."""
         stored_ms = now_ms()
         stored_at = datetime.fromtimestamp(stored_ms / 1000, UTC)
         rows: list[Row] = []

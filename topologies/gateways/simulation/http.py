@@ -61,7 +61,7 @@ class SimulatedHttpDevice(ServedDevice):
 
     @property
     def is_plugged(self) -> bool:
-        """Whether it was started and not stopped since."""
+        """Whether it is connected: started, and not stopped since."""
         return self._client is not None
 
     async def start(self) -> None:
