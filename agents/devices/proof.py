@@ -230,7 +230,7 @@ class CommandReducer:
         return [RecordProof(state.command)]
 
     def _note(self, state: CommandState, event: DeviceRead) -> None:
-        """Take a reading. Without a command, a higher sequence number of the device is taken over: a journal may be lost."""
+        """Take a reading; without a command, also the device's higher sequence number, for a journal may be lost."""
         condition = condition_of(event.reading, self.rules)
         state.conditions = 0 if condition is None else state.conditions + 1 if condition is state.condition else 1
         reading = usable_reading(event.reading, self.rules)

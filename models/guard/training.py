@@ -75,7 +75,7 @@ def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     out: Floats,
     supply_rows: Floats,
 ) -> None:
-    """Write the members' values for the slots ``begin`` to ``end``, from forecasts made before; no value is replaced."""
+    """Write the members' values of slots ``begin`` to ``end``, from forecasts made before; no value is replaced."""
     window, published, supply, totals, context = series
     for at in range(begin, end):
         index = first + at
