@@ -6,6 +6,7 @@ Losses that already occur count in full.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,8 +67,8 @@ class Outlook:
     """The answers that a zone is judged by.
 
     ``now``: its line of ``get_overview``. ``ramp``, ``net_load``, ``price``: of ``predict_ramp`` and ``get_forecast``.
-    ``assets``: lines of ``list_assets``; ``battery``: the one to act with, ``details``: ``get_asset`` of those that
-    were asked for, by id. ``limits``: the agent's own.
+    ``assets``: lines of ``list_assets``; ``battery``: the store to act with, None if none answers (then no risk has a
+    remedy), ``details``: ``get_asset`` of those that were asked for, by id. ``limits``: the agent's own.
     """
 
     now: Answer
@@ -75,7 +76,7 @@ class Outlook:
     net_load: Answer
     price: Answer
     assets: list[Answer]
-    battery: Answer
+    battery: Answer | None
     details: Mapping[str, Answer]
     limits: AgentLimits
 
@@ -91,8 +92,13 @@ class Outlook:
 
     @property
     def least_mw(self) -> float:
-        """Smallest power of an order, MW."""
-        return float(LEAST_SHARE * self.battery["max_mw"])
+        """Smallest power of an order, MW; without a battery of the firm assets."""
+        return float(LEAST_SHARE * (self.firm_mw if self.battery is None else self.battery["max_mw"]))
+
+    @property
+    def answer_mw(self) -> tuple[float, float]:
+        """Least and greatest power of the battery, MW; unlimited without one, so that the loss counts in full."""
+        return (-math.inf, math.inf) if self.battery is None else (self.battery["min_mw"], self.battery["max_mw"])
 
 
 def is_firm(asset: Answer) -> bool:
@@ -173,7 +179,7 @@ def price_risks(outlook: Outlook) -> Iterator[Risk]:
     """
     battery, rows = outlook.battery, list(_steps(outlook.price))
     prices = [row["q50"] for _, _, row in rows if row["q50"] is not None]
-    if not prices:
+    if battery is None or not prices:
         return
     usual = max(median(prices), 0.0)
     money, energy_mwh, first = 0.0, 0.0, None
@@ -239,12 +245,16 @@ def _overload(outlook: Outlook) -> Iterator[Risk]:
     if grid is None or grid <= cap:
         return
     planned = (now["next_power_mw"] or 0.0) - (now["plant_power_mw"] or 0.0)
-    missing, delivered_mw = grid - cap - planned, battery["next_power_mw"] or 0.0
-    want = min(delivered_mw + missing, battery["max_mw"], outlook.limits.max_power_mw)
+    missing = grid - cap - planned
     over = f"{power_text(grid - cap)} over the import cap of {power_text(cap)}"
     text = f"grid power is {over} and the plan adds {power_text(planned)}"
     money = _money(max(missing, 0.0) * now["step_min"] / 60.0, now["cap_penalty_per_mwh"], likely=1.0)
-    if missing < outlook.least_mw or want - delivered_mw < outlook.least_mw:
+    if battery is None or missing < outlook.least_mw:
+        yield Risk("overload", text, money)
+        return
+    delivered_mw = battery["next_power_mw"] or 0.0
+    want = min(delivered_mw + missing, battery["max_mw"], outlook.limits.max_power_mw)
+    if want - delivered_mw < outlook.least_mw:
         yield Risk("overload", text, money)
         return
     arguments = {
@@ -274,11 +284,11 @@ def _shortfall(outlook: Outlook, firm_mw: float) -> tuple[float, float, tuple[fl
 
     Peak (MW), energy that the battery could give against it (MWh), and its beginning (minutes ahead, slot).
     """
-    most_mw, share = outlook.battery["max_mw"], outlook.share
+    most_mw, share = outlook.answer_mw[1], outlook.share
     peak_mw, energy_mwh, first = 0.0, 0.0, None
     for before_min, at_min, row in _steps(outlook.net_load):
         over = -1.0 if row["q90"] is None else row["q90"] * share - outlook.now["import_cap_mw"] - firm_mw
-        if over > LEAST_SHARE * most_mw:
+        if over > outlook.least_mw:
             first = (at_min, row["slot"]) if first is None else first
             peak_mw, energy_mwh = max(peak_mw, over), energy_mwh + min(over, most_mw) * (at_min - before_min) / 60.0
         elif first is not None:
@@ -288,14 +298,14 @@ def _shortfall(outlook: Outlook, firm_mw: float) -> tuple[float, float, tuple[fl
 
 def _ramps(outlook: Outlook) -> Iterator[Risk]:
     """Yield the excess of the steepest steps ahead over the ramp limit, up and down, at their 90 % quantiles."""
-    limit, share, battery = outlook.ramp.get("ramp_limit_mw"), outlook.share, outlook.battery
+    limit, share, (least_mw, most_mw) = outlook.ramp.get("ramp_limit_mw"), outlook.share, outlook.answer_mw
     later = _later_steps(outlook)
     if limit is None or not later:
         return
     step_h = outlook.now["step_min"] / 60.0
     for way, sign, name, most in (
-        ("up", 1.0, "change_q90_mw", battery["max_mw"]),
-        ("down", -1.0, "change_q10_mw", -battery["min_mw"]),
+        ("up", 1.0, "change_q90_mw", most_mw),
+        ("down", -1.0, "change_q10_mw", -least_mw),
     ):
         step, before_min = max(later, key=lambda pair: sign * pair[0]["change_mw"])
         beyond = (sign * step[name] - limit) * share
@@ -320,8 +330,10 @@ def _later_steps(outlook: Outlook) -> list[tuple[Answer, float]]:
 
 
 def _kept(key: str, text: str, money: float | None, need: Need, outlook: Outlook) -> Risk:
-    """Return a risk with the state of charge that would answer it, if there is time and the battery lacks it."""
+    """Return a risk with the state of charge that would answer it, if there is time and a battery lacks it."""
     battery = outlook.battery
+    if battery is None:
+        return Risk(key, text, money)
     limits = (outlook.details.get(battery["asset_id"]) or {}).get("limits") or {}
     low, high = limits.get("soc_min", 0.0) + limits.get("reserve_soc", 0.0), limits.get("soc_max", 1.0)
     size, name, soc = battery["energy_capacity_mwh"], battery["asset_id"], battery["soc"]

@@ -129,14 +129,13 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
     battery = yield from _battery(assets, details)
     standing = tuple(answers["orders"]["orders"])
     alerts = list(answers["alerts"]["alerts"])
-    risks: list[Risk] = []
-    words = ["no battery answers: no order can be proposed"]
-    if battery is not None:
-        for asset in _worth_a_look(assets)[: MOST_DETAILS - 1]:
-            details[asset["asset_id"]] = yield from _needed(Call("get_asset", {"asset_id": asset["asset_id"]}))
-        outlook = Outlook(now, answers["ramp"], answers["net_load"], answers["price"], assets, battery, details, limits)
-        risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
-        words = margins(outlook)
+    for asset in _worth_a_look(assets)[: MOST_DETAILS - 1]:
+        details[asset["asset_id"]] = yield from _needed(Call("get_asset", {"asset_id": asset["asset_id"]}))
+    outlook = Outlook(now, answers["ramp"], answers["net_load"], answers["price"], assets, battery, details, limits)
+    risks = [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
+    words = margins(outlook)
+    if battery is None:
+        words.insert(0, "no battery answers: no order can be proposed")
     for order in standing[:MOST_ORDERS]:
         # An order of the agent covers the risks found so far, so its value is the cost of the most expensive of them.
         worth = max((risk.money or 0.0 for risk in risks), default=0.0) if order["order_id"] in task.own else 0.0

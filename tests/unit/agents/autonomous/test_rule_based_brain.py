@@ -352,6 +352,31 @@ def test_a_larger_store_that_takes_no_soc_order_does_not_stand_in_for_the_batter
     assert policy_asked(calls)["asset_ids"] == ["bat"]
 
 
+@pytest.mark.parametrize(
+    "store",
+    [
+        pytest.param(None, id="no store"),
+        pytest.param(line("buses", "ev_depot", least_mw=-3.0, next_mw=0.0, energy_mwh=40.0), id="takes no SoC order"),
+    ],
+)
+def test_risks_of_a_zone_without_a_battery_are_reported_without_a_remedy(store: dict[str, Any] | None) -> None:
+    answers = world(PEAK, predict_ramp=NO_RAMP)
+    assets = answers["list_assets"]["assets"]
+    assets[:] = [*([] if store is None else [store]), assets[1]]
+    answers["get_asset buses"] = {"limits": {"energy_mwh": 40.0}}
+    conclusion, calls = run(answers)
+    # A tenth of 4 MWh at the cap's penalty of 500, as with a battery.
+    assert [(key, money) for key, _, money in conclusion.risks] == [("shortfall", 200.0)]
+    assert conclusion.kind == "no_action"
+    assert {call.tool for call in calls}.isdisjoint({"propose_dispatch", "set_policy", "execute_plan"})
+
+
+def test_a_calm_zone_without_a_battery_says_so() -> None:
+    answers = world([500.0] * 16, predict_ramp=NO_RAMP)
+    answers["list_assets"]["assets"].pop(0)
+    assert run(answers)[0].text.startswith("no battery answers: no order can be proposed; ")
+
+
 def test_a_look_says_what_changed_since_the_one_before() -> None:
     before = LastLook("T", "", (("shortfall", "a shortfall", 100.0), ("peaker:gas", "gas is away", 5.0)), 90.0)
     conclusion, _ = run(world(PEAK, predict_ramp=NO_RAMP), task=Task("Z", before=before))
