@@ -11,8 +11,8 @@ import msgspec
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
-from agents.assets.state import AssetState, Clamp, Response
-from agents.assets.twin import deliver
+from agents.assets.state import AssetState, Clamp
+from agents.assets.twin import Delivered, deliver
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 
@@ -57,7 +57,7 @@ def check(
     potentials = potential_mw or {}
     at = None if start is None else zone.local(start)
 
-    def delivery(row: int, asset: Asset, power_mw: float) -> Response:
+    def delivery(row: int, asset: Asset, power_mw: float) -> Delivered:
         potential = potentials.get(asset.asset_id, math.nan)
         return deliver(asset, AssetState.of(state, row), power_mw, hours, potential_mw=potential, at=at)
 
@@ -82,7 +82,7 @@ def check(
 
 
 def _keep_caps(
-    zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float, delivery: Callable[[int, Asset, float], Response]
+    zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float, delivery: Callable[[int, Asset, float], Delivered]
 ) -> None:
     """Reduce charging above the import cap and feed-in beyond the export cap, in file order.
 
@@ -92,7 +92,7 @@ def _keep_caps(
         zone: The zone with its assets and limits.
         verdicts: Verdicts so far by asset id; changed in place.
         net_mw: Net load expected (MW).
-        delivery: Response of an asset (its place in the zone, its entry) to a power (MW).
+        delivery: Delivery of an asset (its place in the zone, its entry) to a power (MW).
     """
     same_mw = zone.served_scale.share(_SAME_SHARE)
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
