@@ -11,8 +11,8 @@ import msgspec
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
-from agents.assets.state import AssetState, Clamp
-from agents.assets.twin import Delivered, deliver
+from agents.assets.state import AssetState, Clamp, Delivered
+from agents.assets.twin import deliver
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 
