@@ -15,7 +15,10 @@ from typing import Any
 import msgspec
 
 from agents.devices import sparkplug
+from agents.devices.events import DeviceReading
 from agents.devices.inventory import DeviceEntry
+from vpp.domain import FREQUENCY
+from vpp.json_keys import check_keys
 from vpp.messages import DeviceCommand
 
 ONLINE, OFFLINE = b"online", b"offline"
@@ -92,6 +95,26 @@ class AckPayload(msgspec.Struct, kw_only=True, frozen=True):
     sequence: int
     accepted: bool
     last: int | None = None
+
+
+def reading_of(payload: bytes, channel: str | None) -> DeviceReading:
+    """Return the reading in a device's telemetry, with the channel of its entry and the frequency alone.
+
+    Args:
+        payload: JSON; its power is the channel's value where ``values`` does not give one.
+        channel: The zone's channel that the device measures, if any.
+
+    Raises:
+        msgspec.MsgspecError: It is no reading.
+        ValueError: It is no UTF-8, or a key comes twice.
+        RecursionError: It is nested too deeply.
+    """
+    reading = msgspec.json.decode(payload, type=DeviceReading)
+    check_keys(payload)
+    values = {name: value for name, value in reading.values.items() if name in (channel, FREQUENCY)}
+    if channel is not None:
+        values.setdefault(channel, reading.power_mw)
+    return msgspec.structs.replace(reading, values=values)
 
 
 def setpoint_payload(command: DeviceCommand, entry: DeviceEntry, valid_for_s: float) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agents.devices.events import DeviceAnswered, DeviceEvent, DeviceRead, DeviceReading, DeviceSilent, HeartbeatSent
+from agents.devices.events import DeviceAnswered, DeviceEvent, DeviceRead, DeviceSilent, HeartbeatSent
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import (
     HOME_ASSISTANT,
@@ -20,6 +20,7 @@ from agents.devices.mqtt_payloads import (
     AckPayload,
     MqttTopics,
     discovery,
+    reading_of,
     setpoint_payload,
 )
 from topologies.control.operator_orders import gateway_order
@@ -162,12 +163,7 @@ class MqttLinks:
     def _event(self, kind: str, entry: DeviceEntry, payload: bytes, now: datetime) -> DeviceEvent | None:
         try:
             if kind == "telemetry":
-                reading = msgspec.json.decode(payload, type=DeviceReading)
-                check_keys(payload)
-                if entry.channel is not None and entry.channel not in reading.values:
-                    values = {**reading.values, entry.channel: reading.power_mw}
-                    reading = msgspec.structs.replace(reading, values=values)
-                return DeviceRead(now, reading)
+                return DeviceRead(now, reading_of(payload, entry.channel))
             if kind == "ack":
                 ack = msgspec.json.decode(payload, type=AckPayload)
                 check_keys(payload)

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agents.devices.events import DeviceRead, DeviceReading
+from agents.devices.events import DeviceRead
+from agents.devices.mqtt_payloads import reading_of
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.webhook_body import observations_of
 from vpp.errors import DataError, UnreachableError
-from vpp.json_keys import check_keys
 from vpp.store.request_journal import RequestJournal, TakenRequest
 
 log = logging.getLogger(__name__)
@@ -116,14 +116,9 @@ class Webhook:
         if body is None:
             return problem(413, f"the body is longer than {MAX_BYTES} bytes", "send one reading")
         try:
-            reading = msgspec.json.decode(body, type=DeviceReading)
-            check_keys(body)
+            reading = reading_of(body, self._desk.desks[name].entry.channel)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DataError(f"the body is no reading: {error}", hint="see docs/guide/devices.md") from error
-        entry = self._desk.desks[name].entry
-        if entry.channel is not None and entry.channel not in reading.values:
-            values = {**reading.values, entry.channel: reading.power_mw}
-            reading = msgspec.structs.replace(reading, values=values)
         self._desk.handle([(name, DeviceRead(self._desk.clock.now(), reading))])
         return Response(status_code=204)
 

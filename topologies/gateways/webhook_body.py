@@ -17,6 +17,9 @@ from vpp.messages import AssetReading, Observation
 from vpp.messages.times import EARLIEST, LATEST
 
 MAX_RECORDS = 10_000
+MAX_VALUES = 1_000
+"""Channels of one record: a record of the log has at most 1 MB."""
+
 _ASSET_FIELDS = {"power_mw", "soc", "available"}
 _NAME = re.compile(r"[\w.-]{1,60}")
 _PARTS_OF_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -91,6 +94,8 @@ def _observation(record: WebhookRecord, number: int, zone: str | None, arrived_a
             f"record {number}: time {at.isoformat()} is not between {EARLIEST.year} and {LATEST.year}",
             hint="check its year, and ?precision= for line protocol",
         )
+    if len(record.values) > MAX_VALUES:
+        raise DataError(f"record {number} has more than {MAX_VALUES} channels", hint="send them in parts")
     numbers = {**record.values, "power_mw": record.power_mw, "soc": record.soc, "duration_s": record.duration_s}
     for name, value in numbers.items():
         if not _NAME.fullmatch(name):

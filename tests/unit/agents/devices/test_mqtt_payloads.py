@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from jinja2 import Environment
 
 from agents.devices.events import DeviceReading
@@ -20,6 +22,7 @@ from agents.devices.mqtt_payloads import (
     SetpointPayload,
     access_rules,
     discovery,
+    reading_of,
     setpoint_payload,
 )
 from tests.worlds.documents import ROOT, blocks
@@ -27,6 +30,7 @@ from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 TOPICS = MqttTopics("site")
+NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 BATTERY = DeviceEntry(name="bat-1", zone="HOME", gateway="mqtt", nameplate_mw=0.005, asset_id="bat")
 METER = DeviceEntry(name="meter", zone="HOME", gateway="mqtt", nameplate_mw=0.01, channel="load_mw")
 
@@ -63,6 +67,16 @@ def test_a_command_is_sent_with_its_life_and_its_fallback() -> None:
     payload = msgspec.json.decode(setpoint_payload(COMMAND, BATTERY, 90.0), type=SetpointPayload)
     assert (payload.sequence, payload.power_mw, payload.fallback_mw) == (7, -0.002, 0.0)
     assert (payload.valid_for_s, payload.heartbeat_s) == (90.0, BATTERY.heartbeat_s)
+
+
+@given(st.dictionaries(st.text(max_size=20) | st.sampled_from(["load_mw", "frequency_hz", "price_per_mwh"]), NUMBERS))
+def test_a_device_speaks_for_the_channel_of_its_entry_alone(values: dict[str, float | None]) -> None:
+    """A battery that named the price of its zone, or as many channels as a record cannot hold, would hit the others."""
+    payload = msgspec.json.encode({"power_mw": 0.002, "values": values})
+    own = {name: value for name, value in values.items() if name == "frequency_hz"}
+    assert reading_of(payload, None) == DeviceReading(power_mw=0.002, values=own)
+    load = {"load_mw": values.get("load_mw", 0.002)}
+    assert reading_of(payload, "load_mw") == DeviceReading(power_mw=0.002, values={**own, **load})
 
 
 def test_home_assistant_sees_charge_of_a_store_and_power_of_a_meter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -78,6 +79,11 @@ def test_times_of_line_protocol_have_a_unit(precision: str, parts: int) -> None:
         ('{"zone": "GB", "valeus": {}}', "application/json", "valeus"),
         ('{"zone": "GB", "values": {}}', "application/json", "holds no value"),
         ('{"zone": "GB", "values": {"load_mw": "1"}}', "application/json", "float"),
+        (
+            json.dumps({"zone": "GB", "values": {f"c{i}": 1 for i in range(1001)}}),
+            "application/json",
+            "more than 1000 channels",
+        ),
         ('{"zone": "GB", "values": {"a b": 1}}', "application/json", "no name of a channel"),
         ('{"zone": "GB", "time": "2026-01-01T12:00:00", "values": {"load_mw": 1}}', "application/json", "no offset"),
         ("zone,time,load_mw\nGB,0001-01-01T00:00:00+14:00,1", "text/csv", "not between 1900 and 2200"),
