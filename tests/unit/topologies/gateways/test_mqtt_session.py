@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,16 +34,22 @@ async def test_packets_are_sent_and_confirmed_at_once_while_both_sides_talk(tmp_
         confirmed.append(_connection(plant).getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
         came.append(payload)
 
+    def take_none(_topic: str, _payload: bytes, _retained: bool) -> None:
+        """The device acts on nothing."""
+
+    def has_come(number: int) -> bool:
+        return len(came) > number
+
     with embedded_broker(port, tmp_path):
         running = [
             asyncio.create_task(plant.run(["up/#"], take, stop)),
-            asyncio.create_task(device.run(["down/#"], lambda *_: None, stop)),
+            asyncio.create_task(device.run(["down/#"], take_none, stop)),
         ]
         await until(lambda: plant.is_up and device.is_up)
         for number in range(20):
             await plant.publish("down/a", b"setpoint")
             await device.publish("up/a", b"%d" % number)
-            await until(lambda number=number: len(came) > number)
+            await until(partial(has_come, number))
         sends_at_once = [_connection(one).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in (plant, device)]
         stop.set()
         await asyncio.gather(*running)
