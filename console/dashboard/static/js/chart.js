@@ -340,9 +340,9 @@ export function ticks(low, high, most = 5) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1e-9)));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((one) => one >= rough) ?? 10 * power;
-  const found = [];
-  for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(12)));
-  return found;
+  const places = [];
+  for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) places.push(Number(at.toPrecision(12)));
+  return places;
 }
 
 // With as many decimals, three at most, as tell every tick from what stands beside it.
@@ -356,7 +356,7 @@ function tickTexts(splits, factor = 1) {
 // Every `hours` hours within a window, at whole hours of the day.
 export function hourSplits([from, to], hours) {
   const step = hours * 3600;
-  const found = [];
-  for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push(at);
-  return found;
+  const places = [];
+  for (let at = Math.ceil(from / step) * step; at <= to; at += step) places.push(at);
+  return places;
 }

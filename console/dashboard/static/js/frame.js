@@ -127,9 +127,9 @@ function zoneSwitch(ctx) {
 
 export function banners(ctx) {
   const { frame, lost, place } = ctx;
-  const found = [];
+  const banners = [];
   if (lost) {
-    found.push(
+    banners.push(
       h(
         "div",
         { class: "banner", "data-kind": "lost", "data-key": "lost" },
@@ -140,7 +140,7 @@ export function banners(ctx) {
     );
   }
   if (place.at) {
-    found.push(
+    banners.push(
       h(
         "div",
         { class: "banner", "data-kind": "back", "data-key": "back" },
@@ -153,7 +153,7 @@ export function banners(ctx) {
   if (frame.hold && !lost) {
     const { hold } = frame;
     const of = hold.whole ? `the whole fleet in ${frame.zone}` : hold.scope;
-    found.push(
+    banners.push(
       h(
         "div",
         { class: "banner", "data-kind": "hold", "data-key": "hold" },
@@ -164,9 +164,9 @@ export function banners(ctx) {
     );
   }
   if (ctx.error) {
-    found.push(h("div", { class: "banner", "data-kind": "error", "data-key": "error" }, icon("warning", "warn"), h("p", {}, h("b", {}, "This screen cannot be shown now. "), ctx.error.text, ctx.error.hint ? ` ${ctx.error.hint}` : "")));
+    banners.push(h("div", { class: "banner", "data-kind": "error", "data-key": "error" }, icon("warning", "warn"), h("p", {}, h("b", {}, "This screen cannot be shown now. "), ctx.error.text, ctx.error.hint ? ` ${ctx.error.hint}` : "")));
   }
-  return found;
+  return banners;
 }
 
 function countOf(ctx, screen) {

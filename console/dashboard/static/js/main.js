@@ -205,7 +205,7 @@ function announce(ctx) {
 
 function onLost(lost) {
   draw();
-  if (!lost) get("/page/me").then((found) => ((me = found), draw())).catch(() => {});
+  if (!lost) get("/page/me").then((answer) => ((me = answer), draw())).catch(() => {});
 }
 
 // Numbers that only a clock moves: countdowns and the age of the newest slot.
@@ -292,8 +292,8 @@ document.fonts?.ready.then(() => {
 });
 
 get("/page/me")
-  .then((found) => {
-    me = found;
+  .then((answer) => {
+    me = answer;
     draw();
   })
   .catch(() => {});

@@ -132,8 +132,8 @@ export function spark(values, { width = 120, height = 20, ends = [], tone = "ink
     beyond.map(mark),
   );
   if (!beyond.length) return drawn;
-  const told = `${beyond.length === 1 ? "1 value" : `${beyond.length} values`} beyond the scale: ${beyond.map(([, v]) => words(v)).join(", ")}`;
-  return h("span", { class: "spark-box", title: told }, drawn, h("span", { class: "sr" }, told));
+  const beyondText = `${beyond.length === 1 ? "1 value" : `${beyond.length} values`} beyond the scale: ${beyond.map(([, v]) => words(v)).join(", ")}`;
+  return h("span", { class: "spark-box", title: beyondText }, drawn, h("span", { class: "sr" }, beyondText));
 }
 
 export const facts = (rows) => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));

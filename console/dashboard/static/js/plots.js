@@ -139,26 +139,26 @@ function nearTo([low, high], known) {
 }
 
 export function gaps(base, t, values) {
-  const found = [];
+  const spans = [];
   values.forEach((v, n) => {
     if (v !== null && v !== undefined) return;
-    const last = found.at(-1);
+    const last = spans.at(-1);
     if (last && last.x1 === t[n]) last.x1 = t[n] + base.step;
-    else found.push({ x0: t[n], x1: t[n] + base.step, color: "warn-fill", alpha: 0.9 });
+    else spans.push({ x0: t[n], x1: t[n] + base.step, color: "warn-fill", alpha: 0.9 });
   });
-  return found;
+  return spans;
 }
 
 function netSummary(base, { past, net, limits }) {
   const actual = lastKnown(past.t, past.net_mw);
-  const said = [`Net load and import in ${powerUnit()} from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
-  if (actual) said.push(`Now net load ${power(actual[1])}.`);
+  const sentences = [`Net load and import in ${powerUnit()} from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
+  if (actual) sentences.push(`Now net load ${power(actual[1])}.`);
   if (net) {
     const worst = Math.max(...net.q50);
-    said.push(`Next ${power(net.q50[0])}, highest ${power(worst)} at ${hm(net.t[net.q50.indexOf(worst)])}.`);
+    sentences.push(`Next ${power(net.q50[0])}, highest ${power(worst)} at ${hm(net.t[net.q50.indexOf(worst)])}.`);
   }
-  if (limits.import_cap_mw) said.push(`Import cap ${power(limits.import_cap_mw)}.`);
-  return said.join(" ");
+  if (limits.import_cap_mw) sentences.push(`Import cap ${power(limits.import_cap_mw)}.`);
+  return sentences.join(" ");
 }
 
 export function powerSpec(base, view, { soft = true } = {}) {
@@ -211,21 +211,21 @@ const moves = (values) => (values || []).some((v) => Math.abs(v ?? 0) * powerFac
 
 function powerTicks(low, high) {
   const round = (v) => Number(v.toPrecision(3));
-  const found = [0];
-  if (high > 0) found.push(round(high / 2), round(high));
-  if (low < 0) found.push(round(low));
-  return found.sort((a, b) => a - b);
+  const marks = [0];
+  if (high > 0) marks.push(round(high / 2), round(high));
+  if (low < 0) marks.push(round(low));
+  return marks.sort((a, b) => a - b);
 }
 
 function powerSummary(base, { past, plan, next }, kinds) {
-  const said = [`Power of the plant in ${powerUnit()}, positive into the grid, from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
+  const sentences = [`Power of the plant in ${powerUnit()}, positive into the grid, from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
   for (const kind of kinds) {
     const last = past ? lastKnown(past.t, past.power_mw[kind]) : null;
-    if (last) said.push(`${kind} now ${spoken(last[1])}.`);
+    if (last) sentences.push(`${kind} now ${spoken(last[1])}.`);
     const ahead = plan?.power_mw[kind]?.[0] ?? next?.[kind];
-    if (ahead !== undefined) said.push(`${kind} next ${spoken(ahead)}.`);
+    if (ahead !== undefined) sentences.push(`${kind} next ${spoken(ahead)}.`);
   }
-  return said.join(" ");
+  return sentences.join(" ");
 }
 
 const spoken = (v) => `${v < 0 ? "minus" : "plus"} ${power(Math.abs(v))}`;
@@ -307,29 +307,29 @@ export function readouts(view, at, step, currency) {
   const net = view.net ? slotOf(view.net.t) : -1;
   const price = view.price ? slotOf(view.price.t) : -1;
   const when = hm(Math.floor(at / step) * step);
-  const said = { net: [], power: [], soc: [], price: [] };
+  const sentences = { net: [], power: [], soc: [], price: [] };
   if (past >= 0) {
-    said.net.push(`net load ${power(view.past.net_mw[past])}`, `import ${power(view.past.import_mw[past])}`);
-    for (const [kind, values] of Object.entries(view.past.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[past])}`);
-    said.soc.push(percent(view.past.soc[past]));
-    said.price.push(money(view.past.price[past], currency, { digits: 2 }));
+    sentences.net.push(`net load ${power(view.past.net_mw[past])}`, `import ${power(view.past.import_mw[past])}`);
+    for (const [kind, values] of Object.entries(view.past.power_mw)) sentences.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[past])}`);
+    sentences.soc.push(percent(view.past.soc[past]));
+    sentences.price.push(money(view.past.price[past], currency, { digits: 2 }));
   } else {
-    if (net >= 0) said.net.push(`net load ${power(view.net.q50[net])} (${power(view.net.q05[net])}–${power(view.net.q95[net])})`);
+    if (net >= 0) sentences.net.push(`net load ${power(view.net.q50[net])} (${power(view.net.q05[net])}–${power(view.net.q95[net])})`);
     if (plan >= 0) {
-      said.net.push(`import ${power(view.plan.import_mw[plan])}`);
-      for (const [kind, values] of Object.entries(view.plan.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[plan])}`);
-      if (view.plan.soc.length) said.soc.push(`${percent(view.plan.soc[plan])} at ${hm(view.plan.t[plan + 1])} planned`);
+      sentences.net.push(`import ${power(view.plan.import_mw[plan])}`);
+      for (const [kind, values] of Object.entries(view.plan.power_mw)) sentences.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[plan])}`);
+      if (view.plan.soc.length) sentences.soc.push(`${percent(view.plan.soc[plan])} at ${hm(view.plan.t[plan + 1])} planned`);
     }
     if (price >= 0) {
       const band = priceBand(view.price.q05[price], view.price.q95[price]);
-      said.price.push(money(view.price.q50[price], currency) + (band ? ` (${band})` : ""));
+      sentences.price.push(money(view.price.q50[price], currency) + (band ? ` (${band})` : ""));
     }
   }
   const text = (parts, tail = "") => (parts.length ? `${when} ${parts.join(" · ")}${tail}` : "");
   return {
-    net: text(said.net),
-    power: text(said.power, past < 0 && said.power.length ? " planned" : ""),
-    soc: text(said.soc),
-    price: text(said.price),
+    net: text(sentences.net),
+    power: text(sentences.power, past < 0 && sentences.power.length ? " planned" : ""),
+    soc: text(sentences.soc),
+    price: text(sentences.price),
   };
 }

@@ -52,7 +52,7 @@ function list_(ctx, list, at) {
   });
 }
 
-// When the device said yes, or the name of the difference; n/a: no gateway commands this asset.
+// When the device confirmed, or the name of the difference; n/a: no gateway commands this asset.
 function acknowledged(command) {
   if (!command) return h("span", { class: "quiet" }, "n/a");
   if (command.differs) return state("warning", command.outcome);
@@ -78,7 +78,7 @@ async function load(ctx, one) {
   if (ui.key === key) return;
   ui.key = key;
   try {
-    ui.found = await get("/page/asset", { zone: frame.zone, asset_id: one.asset_id, span: over, at: ctx.place.at });
+    ui.history = await get("/page/asset", { zone: frame.zone, asset_id: one.asset_id, span: over, at: ctx.place.at });
     ui.why = null;
   } catch (error) {
     ui.why = error.message;
@@ -88,31 +88,31 @@ async function load(ctx, one) {
 
 function history(ctx) {
   const { ui } = ctx;
-  const { found } = ui;
+  const { history } = ui;
   const over = ui.span ?? "24h";
   const choice = segments("Period", [["24h", "24 h"], ["7d", "7 d"], ["all", "All"]], over, (to) => ((ui.span = to), ctx.draw()));
-  if (!found) return panel({ "data-key": "history" }, head(ui.chosen), h("p", { class: "quiet" }, ui.why ?? "…"));
-  const limits = none(found.min_mw) || none(found.max_mw) ? "" : ` · limits ${found.min_mw === -found.max_mw ? `±${power(found.max_mw, 0)}` : `${signedPower(found.min_mw, 0)} to ${signedPower(found.max_mw, 0)}`}`;
+  if (!history) return panel({ "data-key": "history" }, head(ui.chosen), h("p", { class: "quiet" }, ui.why ?? "…"));
+  const limits = none(history.min_mw) || none(history.max_mw) ? "" : ` · limits ${history.min_mw === -history.max_mw ? `±${power(history.max_mw, 0)}` : `${signedPower(history.min_mw, 0)} to ${signedPower(history.max_mw, 0)}`}`;
   return panel(
     { "data-key": "history" },
-    head(found.asset_id, `setpoint and measured power, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[found.span]}`, choice),
+    head(history.asset_id, `setpoint and measured power, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[history.span]}`, choice),
     ctx.asTable
-      ? historyTable(found)
+      ? historyTable(history)
       : h(
           "div",
           { class: "charts asset-charts", "data-key": "plots" },
           chartSlot("a-power", "net", "Power", `${powerUnit()}, + into the grid${limits}`),
           chartSlot("a-less", "soc", "Measured less setpoint", `${powerUnit()} · inside the slot it follows its curve, so a difference is not a fault`),
-          found.soc.some((v) => !none(v)) ? chartSlot("a-soc", "power", "State of charge", "%") : null,
+          history.soc.some((v) => !none(v)) ? chartSlot("a-soc", "power", "State of charge", "%") : null,
         ),
     h("p", { class: "under" }, h("button", { type: "button", class: "link", onclick: ctx.toggleTable }, ctx.asTable ? "Show as chart" : "Show as table")),
   );
 }
 
-function historyTable(found) {
-  const rows = found.t.map((t, n) => ({ t, measured: found.measured_mw[n], setpoint: found.setpoint_mw[n], soc: found.soc[n] })).reverse();
+function historyTable(history) {
+  const rows = history.t.map((t, n) => ({ t, measured: history.measured_mw[n], setpoint: history.setpoint_mw[n], soc: history.soc[n] })).reverse();
   return table({
-    label: `History of ${found.asset_id}`,
+    label: `History of ${history.asset_id}`,
     key: "history-table",
     rows: rows.slice(0, 400),
     columns: [
@@ -125,10 +125,10 @@ function historyTable(found) {
 }
 
 function side(ctx, frame) {
-  const { found } = ctx.ui;
-  const command = ctx.body.assets.find((one) => one.asset_id === found?.asset_id)?.command;
-  if (!found) return h("div", { class: "stack" });
-  const { order, totals } = found;
+  const { history } = ctx.ui;
+  const command = ctx.body.assets.find((one) => one.asset_id === history?.asset_id)?.command;
+  if (!history) return h("div", { class: "stack" });
+  const { order, totals } = history;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
@@ -138,12 +138,12 @@ function side(ctx, frame) {
       order ? [h("p", { class: "why" }, `${order.does}. ${order.reason}`), order.follows ? h("p", { class: "note" }, order.follows) : null] : h("p", { class: "quiet" }, "No setpoint yet."),
     ),
     command ? panel({ "data-key": "command" }, head("Newest command", null, h("span", { class: "quiet" }, "gateway, UTC")), proof(command)) : null,
-    panel({ "data-key": "limits" }, head("Limits", null, h("span", { class: "quiet" }, "fleet file")), found.limits.length ? facts(found.limits) : h("p", { class: "quiet" }, "No fleet file names this asset.")),
+    panel({ "data-key": "limits" }, head("Limits", null, h("span", { class: "quiet" }, "fleet file")), history.limits.length ? facts(history.limits) : h("p", { class: "quiet" }, "No fleet file names this asset.")),
     panel(
       { "data-key": "totals" },
       head("Last 24 h"),
       facts([
-        [isStore(found.kind) ? "Sold, bought" : "Into the grid, out of it", `${power(totals.out_mwh)} / ${power(totals.in_mwh)} ${powerUnit()}h`],
+        [isStore(history.kind) ? "Sold, bought" : "Into the grid, out of it", `${power(totals.out_mwh)} / ${power(totals.in_mwh)} ${powerUnit()}h`],
         none(totals.cycles) ? null : ["Full cycles", number(totals.cycles, 2)],
         ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
         ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${power(totals.largest_difference_mw, 2)} ${powerUnit()}`],
@@ -155,46 +155,46 @@ function side(ctx, frame) {
 }
 
 export function after(ctx) {
-  const { found } = ctx.ui;
-  if (!found?.t.length || ctx.asTable) return;
-  const step = found.step_s;
-  const [from, to] = [found.t[0], found.t.at(-1) + step];
+  const { history } = ctx.ui;
+  if (!history?.t.length || ctx.asTable) return;
+  const step = history.step_s;
+  const [from, to] = [history.t[0], history.t.at(-1) + step];
   const grid = new Grid(from, to, step);
-  const hours = HOURS[found.span] * (ctx.narrow ? 2 : 1);
+  const hours = HOURS[history.span] * (ctx.narrow ? 2 : 1);
   const wide = to - from > 3 * 86400;
   const common = { x: grid.x, window: [from, to], step, narrow: ctx.narrow, right: ctx.narrow ? 8 : 84, sync: "asset", xSplits: hourSplits([from, to], hours), xText: wide ? (t) => day(t, { week: false }) : hm, xLabels: false, days: wide ? undefined : (t) => day(t) };
-  const tone = found.kind;
-  const edges = [...found.t, to];
-  const [low, high] = bounds([found.measured_mw, found.setpoint_mw], [found.min_mw, found.max_mw, 0]);
+  const tone = history.kind;
+  const edges = [...history.t, to];
+  const [low, high] = bounds([history.measured_mw, history.setpoint_mw], [history.min_mw, history.max_mw, 0]);
   const pad = (high - low) * 0.06 || 0.5 / powerFactor();
-  const soc = found.soc.some((v) => !none(v));
-  const said = (at) => {
-    const n = at === null ? found.t.length - 1 : found.t.findIndex((t) => at >= t && at < t + step);
+  const soc = history.soc.some((v) => !none(v));
+  const showReadouts = (at) => {
+    const n = at === null ? history.t.length - 1 : history.t.findIndex((t) => at >= t && at < t + step);
     if (n < 0) return;
-    ctx.readout("a-power", `${hm(found.t[n])} measured ${signedPower(found.measured_mw[n], 2)} · setpoint ${signedPower(found.setpoint_mw[n], 2)}`);
+    ctx.readout("a-power", `${hm(history.t[n])} measured ${signedPower(history.measured_mw[n], 2)} · setpoint ${signedPower(history.setpoint_mw[n], 2)}`);
     ctx.readout("a-less", "");
-    ctx.readout("a-soc", soc ? `${hm(found.t[n] + step)} ${percent(found.soc[n])}` : "");
+    ctx.readout("a-soc", soc ? `${hm(history.t[n] + step)} ${percent(history.soc[n])}` : "");
   };
   ctx.chart("a-power", {
     ...common,
-    onCursor: said,
+    onCursor: showReadouts,
     series: [
-      { kind: "step", color: "ink", dash: [2, 2.5], width: 1.5, data: grid.steps(edges, found.setpoint_mw) },
-      { kind: "step", color: tone, fill: 0.22, width: 2, data: grid.steps(edges, found.measured_mw) },
+      { kind: "step", color: "ink", dash: [2, 2.5], width: 1.5, data: grid.steps(edges, history.setpoint_mw) },
+      { kind: "step", color: tone, fill: 0.22, width: 2, data: grid.steps(edges, history.measured_mw) },
     ],
     yRange: [low - pad, high + pad],
-    ySplits: none(found.min_mw) || none(found.max_mw) ? ticks(low, high, 4) : [found.min_mw, found.min_mw / 2, 0, found.max_mw / 2, found.max_mw].filter((v, n, all) => all.indexOf(v) === n),
+    ySplits: none(history.min_mw) || none(history.max_mw) ? ticks(low, high, 4) : [history.min_mw, history.min_mw / 2, 0, history.max_mw / 2, history.max_mw].filter((v, n, all) => all.indexOf(v) === n),
     yFactor: powerFactor(),
     zero: true,
-    limits: [found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ y })),
+    limits: [history.max_mw, history.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ y })),
     names: [
-      ...[found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ text: "limit", y, color: "ink-3" })),
-      { text: "measured", y: found.measured_mw.at(-1) ?? 0, color: tone, bold: true },
-      { text: "setpoint", y: found.setpoint_mw.at(-1) ?? 0, color: "ink", bold: true },
+      ...[history.max_mw, history.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ text: "limit", y, color: "ink-3" })),
+      { text: "measured", y: history.measured_mw.at(-1) ?? 0, color: tone, bold: true },
+      { text: "setpoint", y: history.setpoint_mw.at(-1) ?? 0, color: "ink", bold: true },
     ],
-    summary: `Power of ${found.asset_id}, last ${signedPower(found.measured_mw.at(-1), 2)} ${powerUnit()}, setpoint ${signedPower(found.setpoint_mw.at(-1), 2)}.`,
+    summary: `Power of ${history.asset_id}, last ${signedPower(history.measured_mw.at(-1), 2)} ${powerUnit()}, setpoint ${signedPower(history.setpoint_mw.at(-1), 2)}.`,
   });
-  const less = found.measured_mw.map((v, n) => (none(v) || none(found.setpoint_mw[n]) ? null : v - found.setpoint_mw[n]));
+  const less = history.measured_mw.map((v, n) => (none(v) || none(history.setpoint_mw[n]) ? null : v - history.setpoint_mw[n]));
   const most = Math.max(...less.map((v) => Math.abs(v ?? 0)), 0.1 / powerFactor());
   ctx.chart("a-less", {
     ...common,
@@ -207,22 +207,22 @@ export function after(ctx) {
     days: undefined,
     summary: `Measured less setpoint: at most ${power(most, 2)} ${powerUnit()}.`,
   });
-  if (!soc) return said(null);
+  if (!soc) return showReadouts(null);
   ctx.chart("a-soc", {
     ...common,
     xLabels: true,
-    series: [{ kind: "area", color: "battery", fill: 0.12, data: grid.ends(found.t, found.soc.map((v) => (none(v) ? null : 100 * v))) }],
+    series: [{ kind: "area", color: "battery", fill: 0.12, data: grid.ends(history.t, history.soc.map((v) => (none(v) ? null : 100 * v))) }],
     yRange: [0, 100],
     ySplits: [0, 25, 50, 75, 100],
-    limits: [found.soc_max, found.soc_min].filter((v) => !none(v)).map((v) => ({ y: 100 * v })),
+    limits: [history.soc_max, history.soc_min].filter((v) => !none(v)).map((v) => ({ y: 100 * v })),
     names: [
-      { text: `max ${percent(found.soc_max)}`, y: 100 * found.soc_max, color: "ink-3" },
-      { text: `min ${percent(found.soc_min)}`, y: 100 * found.soc_min, color: "ink-3" },
-      { text: percent(found.soc.at(-1)), y: 100 * (found.soc.at(-1) ?? 0), color: "battery", bold: true },
+      { text: `max ${percent(history.soc_max)}`, y: 100 * history.soc_max, color: "ink-3" },
+      { text: `min ${percent(history.soc_min)}`, y: 100 * history.soc_min, color: "ink-3" },
+      { text: percent(history.soc.at(-1)), y: 100 * (history.soc.at(-1) ?? 0), color: "battery", bold: true },
     ],
     days: undefined,
-    dots: none(found.soc.at(-1)) ? [] : [{ x: to, y: 100 * found.soc.at(-1), color: "battery" }],
-    summary: `State of charge of ${found.asset_id}, now ${percent(found.soc.at(-1))}.`,
+    dots: none(history.soc.at(-1)) ? [] : [{ x: to, y: 100 * history.soc.at(-1), color: "battery" }],
+    summary: `State of charge of ${history.asset_id}, now ${percent(history.soc.at(-1))}.`,
   });
-  return said(null);
+  return showReadouts(null);
 }

@@ -14,13 +14,13 @@ export const ahead = (minutes) => (minutes < 60 ? `${minutes} min` : `${number(m
 export function render(ctx) {
   const { body, ui } = ctx;
   const target = ui.target ?? "net";
-  const found = body[target] ?? { skill: [], misses: [] };
+  const scored = body[target] ?? { skill: [], misses: [] };
   const scale = errorScale(ctx);
   const choose = segments("Target", [["net", "Net load"], ["price", "Price"]], target, (to) => ((ui.target = to), ctx.draw()));
-  if (!found.skill.length) {
+  if (!scored.skill.length) {
     return [title(name, "", choose), h("div", { class: "columns main-side", "data-key": "grid" }, panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No scores yet"), h("p", {}, target === "price" && !body.fan_price ? "This zone has no price: energy counts flat." : "A forecast is scored when its slot has closed.")), side(ctx))];
   }
-  const slot = found.skill[0].slot;
+  const slot = scored.skill[0].slot;
   return [
     title(name, `${target === "net" ? "net load of the region" : "price"} of ${ctx.frame.zone}, scored on what came, newest at ${near(slot, ctx.frame.now)}`, choose),
     h(
@@ -31,9 +31,9 @@ export function render(ctx) {
         { class: "stack", "data-key": "main" },
         panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${scale.unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
         panel({ "data-key": "width" }, head("How often it stayed in its 90 % band", "by horizon; 90 % is right"), h("div", { class: "charts shorter-chart" }, chartSlot("cover", "net", "", ""))),
-        scores(found.skill, scale),
+        scores(scored.skill, scale),
       ),
-      side(ctx, found, scale),
+      side(ctx, scored, scale),
     ),
   ];
 }
@@ -79,11 +79,11 @@ function largeRamps(rows, scale) {
 const EXPLAINED = [60, 360, 1440];
 
 // What each feature adds to the newest forecast. It takes a second or two to compute, so it is asked for.
-function why(ctx, found, scale) {
+function why(ctx, scored, scale) {
   const { ui, body, frame } = ctx;
   const net = (ui.target ?? "net") === "net";
   const target = net ? "net_load" : "price";
-  const horizons = [found.horizons[0], ...EXPLAINED.filter((one) => one > found.horizons[0] && found.horizons.includes(one))];
+  const horizons = [scored.horizons[0], ...EXPLAINED.filter((one) => one > scored.horizons[0] && scored.horizons.includes(one))];
   const asked = { zone: frame.zone, target, at: ctx.place.at };
   const ask = async (horizon) => {
     const question = { ...asked, horizon };
@@ -118,12 +118,12 @@ function why(ctx, found, scale) {
   );
 }
 
-function side(ctx, found = { misses: [] }, scale = errorScale(ctx)) {
+function side(ctx, scored = { misses: [] }, scale = errorScale(ctx)) {
   const { model, history, ramps } = ctx.body;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
-    found.horizons?.length ? why(ctx, found, scale) : null,
+    scored.horizons?.length ? why(ctx, scored, scale) : null,
     ramps?.length ? largeRamps(ramps, ctx.body.error_power) : null,
     panel(
       { "data-key": "model" },
@@ -142,10 +142,10 @@ function side(ctx, found = { misses: [] }, scale = errorScale(ctx)) {
     panel(
       { "data-key": "misses" },
       head("Last misses", "left the 90 % band one step ahead, 3 days"),
-      found.misses.length
+      scored.misses.length
         ? table({
             label: "Last misses",
-            rows: found.misses,
+            rows: scored.misses,
             columns: [
               { name: "Slot", cell: (r) => near(r.slot, ctx.frame.now) },
               { name: `Came, ${scale.unit}`, class: "n", cell: (r) => h("b", {}, scaled(r.value, scale)) },

@@ -155,16 +155,16 @@ function skill(ctx) {
 }
 
 function store(ctx) {
-  const { store: found } = ctx.body;
+  const { store } = ctx.body;
   const names = { sqlite: "SQLite", influx: "InfluxDB" };
   return panel(
     { "data-key": "store" },
-    head("Store", `${names[found.kind] ?? found.kind}, ${found.ok ? "answers" : "does not answer"}`),
-    found.error ? h("p", { class: "problem" }, found.error) : null,
-    found.tables.length
+    head("Store", `${names[store.kind] ?? store.kind}, ${store.ok ? "answers" : "does not answer"}`),
+    store.error ? h("p", { class: "problem" }, store.error) : null,
+    store.tables.length
       ? table({
           label: "Tables of the store",
-          rows: found.tables,
+          rows: store.tables,
           columns: [
             { name: "Table", cell: (r) => h("span", { class: "plain" }, r.table) },
             { name: "Rows", class: "n", cell: (r) => number(r.rows, 0) },
@@ -176,14 +176,14 @@ function store(ctx) {
 }
 
 function model(ctx) {
-  const { model: found } = ctx.body;
+  const { model } = ctx.body;
   return panel(
     { "data-key": "model" },
     head("Model in force"),
     facts([
-      ["Model", h("span", { class: "mono" }, found.model_id ?? "none")],
-      ["Trained to", none(found.trained_to) ? "n/a" : `${day(found.trained_to, { year: true, week: false })}, ${found.age} ago`],
-      ["Forecast from", found.source === "model" ? "model (no fallback)" : found.source ? `${found.source} fallback` : "nothing yet"],
+      ["Model", h("span", { class: "mono" }, model.model_id ?? "none")],
+      ["Trained to", none(model.trained_to) ? "n/a" : `${day(model.trained_to, { year: true, week: false })}, ${model.age} ago`],
+      ["Forecast from", model.source === "model" ? "model (no fallback)" : model.source ? `${model.source} fallback` : "nothing yet"],
     ]),
   );
 }

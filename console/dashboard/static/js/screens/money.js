@@ -115,15 +115,15 @@ function waterfall(body, days) {
 const cumulative = (start, lost) => lost.reduce((all, [, loss]) => [...all, all.at(-1) - loss], [start]);
 
 function whatIf(ctx) {
-  const kept = Object.entries(ctx.shadows ?? {}).filter(([, one]) => one.answer?.status === "done");
+  const shadows = Object.entries(ctx.shadows ?? {}).filter(([, one]) => one.answer?.status === "done");
   return panel(
     { "data-key": "what-if" },
     head("What if"),
     h("p", { class: "note" }, "The last days of the run again, with one setting changed. Nothing of the live run is touched."),
-    kept.length
+    shadows.length
       ? table({
           label: "Shadow runs",
-          rows: kept,
+          rows: shadows,
           columns: [
             { name: "Setting", cell: ([key, one]) => h("span", { class: "plain" }, `${key.replaceAll("_", " ")} × ${number(one.factor, 2)}`) },
             { name: "Gain a day", class: "n", cell: ([, one]) => [h("b", {}, money(one.answer.gain_per_day, ctx.frame.currency, { plus: true })), none(one.answer.gain_standard_error) ? "" : ` ± ${number(one.answer.gain_standard_error, 0)}`] },

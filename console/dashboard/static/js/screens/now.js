@@ -339,17 +339,17 @@ export function after(ctx) {
   if (!frame.zone || none(frame.now) || ctx.asTable) return;
   const now = new Date(frame.now) / 1000;
   const base = timeBase({ now, step: frame.step_min * 60, before: (ctx.narrow ? 3 : 6) * HOUR, after: (ctx.narrow ? 15 : 24) * HOUR, narrow: ctx.narrow, sync: SYNC });
-  const said = (at) => {
+  const showReadouts = (at) => {
     const texts = readouts(body, at ?? now, base.step, frame.currency);
     for (const [key, text] of Object.entries(texts)) ctx.readout(key, text);
   };
   const speak = (at) => ctx.say(Object.values(readouts(body, at, base.step, frame.currency)).join(". "));
-  const with_ = (spec) => ({ ...spec, onCursor: said, onSpeak: speak });
+  const with_ = (spec) => ({ ...spec, onCursor: showReadouts, onSpeak: speak });
   ctx.chart("net", with_(netSpec(base, body)));
   ctx.chart("power", with_(powerSpec(base, body)));
   ctx.chart("soc", with_(socSpec(base, body)));
   ctx.chart("price", with_(priceSpec(base, body, frame.currency)));
-  said(null);
+  showReadouts(null);
 }
 
 export { age, day };

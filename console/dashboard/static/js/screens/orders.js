@@ -104,7 +104,7 @@ async function look(ctx, chosen) {
 }
 
 function preview(ctx, one) {
-  const found = ctx.ui.preview?.plan_id === one.id ? ctx.ui.preview : null;
+  const preview = ctx.ui.preview?.plan_id === one.id ? ctx.ui.preview : null;
   const open = one.status === "proposed";
   return panel(
     { "data-key": "preview", class: one.status === "expired" ? "faded" : "" },
@@ -115,50 +115,50 @@ function preview(ctx, one) {
       h("span", { class: "right ends" }, icon("clock"), open ? ["ends in ", h("b", { "data-countdown": one.expires_at, "data-form": "bare", "data-keep": true }, left(one.expires_at))] : one.status),
     ),
     h("p", { class: "said" }, `“${one.reason}”, by ${one.by} `, h("span", { class: "mono" }, one.id)),
-    one.is_plan && found?.error ? h("p", { class: "problem" }, found.error) : null,
-    found && !found.error ? priced(ctx, found) : null,
+    one.is_plan && preview?.error ? h("p", { class: "problem" }, preview.error) : null,
+    preview && !preview.error ? priced(ctx, preview) : null,
     one.is_plan ? null : standing(ctx, one),
     one.is_plan && !["proposed", "approved"].includes(one.status) ? closedPlan(ctx, one) : null,
-    open ? commands(ctx, one, found) : null,
+    open ? commands(ctx, one, preview) : null,
   );
 }
 
-function priced(ctx, found) {
-  const { currency } = found;
+function priced(ctx, preview) {
+  const { currency } = preview;
   const cell = (label, words, unit) => h("div", {}, h("p", { class: "label" }, label), h("p", { class: "mid" }, words, unit ? h("small", { class: "unit" }, unit) : null));
-  const gains = !none(found.cost_change) && found.cost_change < 0;
+  const gains = !none(preview.cost_change) && preview.cost_change < 0;
   return [
     h(
       "div",
       { class: "quad", "data-key": "quad" },
-      cell(gains ? "Gains" : "Costs", none(found.cost_change) ? "n/a" : money(Math.abs(found.cost_change), currency, { plus: !gains })),
-      cell("Energy moved", power(found.moved_mwh), `${powerUnit()}h`),
-      cell("Room to cap", power(found.cap_slack_mw), powerUnit()),
-      cell("Room to ramp limit", power(found.ramp_slack_mw, 2), powerUnit()),
+      cell(gains ? "Gains" : "Costs", none(preview.cost_change) ? "n/a" : money(Math.abs(preview.cost_change), currency, { plus: !gains })),
+      cell("Energy moved", power(preview.moved_mwh), `${powerUnit()}h`),
+      cell("Room to cap", power(preview.cap_slack_mw), powerUnit()),
+      cell("Room to ramp limit", power(preview.ramp_slack_mw, 2), powerUnit()),
     ),
-    found.t.length
+    preview.t.length
       ? h(
           "div",
           { class: "charts previews", "data-key": "charts" },
-          found.paths.map((path) => [
+          preview.paths.map((path) => [
             chartSlot(`p-${path.asset_id}`, "power", path.asset_id, `${powerUnit()}, + into the grid`),
             path.soc.length ? chartSlot(`s-${path.asset_id}`, "soc", "State of charge", "%") : null,
           ]),
         )
       : null,
-    h("div", { class: "halves", "data-key": "halves" }, costs(found), checks(found)),
+    h("div", { class: "halves", "data-key": "halves" }, costs(preview), checks(preview)),
   ];
 }
 
-function costs(found) {
-  const items = Object.entries(found.costs).map(([key, v]) => [sentence(itemName(key)), v]);
-  return h("div", {}, h("h3", { class: "label-2" }, `What it costs, ${found.currency}`), signedBars(items, (v) => signed(v, 0), ["Sum", signed(found.cost_change, 0)]));
+function costs(preview) {
+  const items = Object.entries(preview.costs).map(([key, v]) => [sentence(itemName(key)), v]);
+  return h("div", {}, h("h3", { class: "label-2" }, `What it costs, ${preview.currency}`), signedBars(items, (v) => signed(v, 0), ["Sum", signed(preview.cost_change, 0)]));
 }
 
 const sentence = (words) => words[0].toUpperCase() + words.slice(1);
 const MARK = { ok: "check", warning: "warning", refused: "cross" };
 
-function checks(found) {
+function checks(preview) {
   return h(
     "div",
     {},
@@ -166,7 +166,7 @@ function checks(found) {
     h(
       "ul",
       { class: "checks" },
-      found.checks.map((check) =>
+      preview.checks.map((check) =>
         h(
           "li",
           { class: check.outcome === "ok" ? null : check.outcome === "warning" ? "warn" : "crit" },
@@ -179,13 +179,13 @@ function checks(found) {
   );
 }
 
-function commands(ctx, one, found) {
+function commands(ctx, one, preview) {
   const { ui } = ctx;
   if (!ctx.may.approve) return h("p", { class: "quiet", "data-key": "commands" }, ctx.lost || ctx.back ? rightWords(ctx) : `Somebody with the right to approve decides: vpp approve ${one.id}`);
   if (one.by === ctx.me.name && !ctx.me.one_person) {
     return h("p", { class: "quiet", "data-key": "commands" }, "You proposed it, so somebody else approves it. Where one person runs the plant: VPP_ONE_PERSON=true.");
   }
-  const ready = found && !found.error;
+  const ready = preview && !preview.error;
   const approve = async () => {
     ui.busy = true;
     ctx.draw();
@@ -258,21 +258,21 @@ function audit(ctx) {
 }
 
 export function after(ctx) {
-  const found = ctx.ui.preview;
-  if (!found?.t?.length) return;
-  const step = found.step_s;
-  const end = found.t.at(-1) + step;
-  const base = timeBase({ now: found.t[0], step, before: 0, after: Math.min(end - found.t[0], 16 * 3600), narrow: ctx.narrow, sync: "orders", nowLine: false });
-  const review = found.starts_at ? [{ x0: new Date(found.starts_at) / 1000, x1: new Date(found.ends_at) / 1000, color: "line-2", alpha: 0.9 }] : [];
+  const preview = ctx.ui.preview;
+  if (!preview?.t?.length) return;
+  const step = preview.step_s;
+  const end = preview.t.at(-1) + step;
+  const base = timeBase({ now: preview.t[0], step, before: 0, after: Math.min(end - preview.t[0], 16 * 3600), narrow: ctx.narrow, sync: "orders", nowLine: false });
+  const review = preview.starts_at ? [{ x0: new Date(preview.starts_at) / 1000, x1: new Date(preview.ends_at) / 1000, color: "line-2", alpha: 0.9 }] : [];
   const common = { x: base.grid.x, window: base.window, step, narrow: base.narrow, right: base.right, sync: base.sync, xSplits: base.xSplits, xText: hm, hatches: review };
-  found.paths.forEach((path, at) => {
+  preview.paths.forEach((path, at) => {
     const [low, high] = bounds([path.power_mw, path.power_without_mw], [0]);
     const pad = (high - low) * 0.1 || 1 / powerFactor();
-    const edges = [...found.t, end];
-    const mid = Math.max(found.t.findIndex((t) => review.length && t >= review[0].x0), 0);
+    const edges = [...preview.t, end];
+    const mid = Math.max(preview.t.findIndex((t) => review.length && t >= review[0].x0), 0);
     ctx.chart(`p-${path.asset_id}`, {
       ...common,
-      xLabels: !path.soc.length && at === found.paths.length - 1,
+      xLabels: !path.soc.length && at === preview.paths.length - 1,
       series: [
         { kind: "step", color: "ink-3", dash: [2, 2.5], data: base.grid.steps(edges, path.power_without_mw) },
         { kind: "step", color: "battery", fill: 0.16, width: 2, data: base.grid.steps(edges, path.power_mw) },
@@ -281,11 +281,11 @@ export function after(ctx) {
       ySplits: ticks(low - pad, high + pad, 4),
       yFactor: powerFactor(),
       zero: true,
-      names: [{ text: "with order", x: found.t[mid], dx: 4, y: path.power_mw[mid] ?? 0, dy: -9, align: "left", color: "battery" }, { text: "without", y: path.power_without_mw.at(-1) ?? 0, color: "ink-3", bold: true }],
+      names: [{ text: "with order", x: preview.t[mid], dx: 4, y: path.power_mw[mid] ?? 0, dy: -9, align: "left", color: "battery" }, { text: "without", y: path.power_without_mw.at(-1) ?? 0, color: "ink-3", bold: true }],
       summary: `Power of ${path.asset_id} with and without the order. With it ${power(path.power_mw[mid])} ${powerUnit()} when it begins, without ${power(path.power_without_mw[mid])}.`,
     });
     if (!path.soc.length) return;
-    const soc = (values) => base.grid.ends(found.t, values.map((v) => 100 * v));
+    const soc = (values) => base.grid.ends(preview.t, values.map((v) => 100 * v));
     ctx.chart(`s-${path.asset_id}`, {
       ...common,
       xLabels: true,
@@ -299,7 +299,7 @@ export function after(ctx) {
       names: [
         { text: `max ${percent(path.soc_max)}`, y: 100 * path.soc_max, color: "ink-3" },
         { text: `min ${percent(path.soc_min)}`, y: 100 * path.soc_min, color: "ink-3" },
-        { text: "with order", x: found.t[Math.floor(found.t.length * 0.42)], y: 100 * path.soc[Math.floor(found.t.length * 0.42)], dy: -11, color: "battery" },
+        { text: "with order", x: preview.t[Math.floor(preview.t.length * 0.42)], y: 100 * path.soc[Math.floor(preview.t.length * 0.42)], dy: -11, color: "battery" },
       ],
       summary: `State of charge of ${path.asset_id}: with the order ${percent(path.soc.at(-1))} at the end, without ${percent(path.soc_without.at(-1))}.`,
     });

@@ -227,14 +227,14 @@ export function whatIf(ctx) {
     { class: "block" },
     h("h3", {}, "What if…", h("span", {}, "the last days again, a day")),
     sliders.map((slider) => {
-      const kept = (ui.shadow[slider.key] ??= { factor: slider.start, answer: null });
-      const value = Number((slider.base * kept.factor).toPrecision(3));
+      const trial = (ui.shadow[slider.key] ??= { factor: slider.start, answer: null });
+      const value = Number((slider.base * trial.factor).toPrecision(3));
       const run = () => shadow(ctx, slider.key, value);
       return h(
         "div",
         { class: "what-if", "data-key": slider.key },
-        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${power(value)} ${powerUnit()}${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(kept.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((kept.factor = Number(event.target.value)), (kept.answer = null), ctx.draw()), onchange: run })),
-        h("span", { class: "gain" }, gain(kept.answer, ctx.frame.currency) ?? h("button", { type: "button", class: "link", onclick: run }, "run")),
+        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${power(value)} ${powerUnit()}${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(trial.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((trial.factor = Number(event.target.value)), (trial.answer = null), ctx.draw()), onchange: run })),
+        h("span", { class: "gain" }, gain(trial.answer, ctx.frame.currency) ?? h("button", { type: "button", class: "link", onclick: run }, "run")),
       );
     }),
   );
@@ -248,16 +248,16 @@ function gain(answer, currency) {
 }
 
 async function shadow(ctx, key, value) {
-  const kept = ctx.ui.shadow[key];
+  const trial = ctx.ui.shadow[key];
   const wish = { zone: ctx.frame.zone, key, value };
   for (let n = 0; n < 300; n += 1) {
     try {
-      kept.answer = await post("/page/shadow", wish);
+      trial.answer = await post("/page/shadow", wish);
     } catch (error) {
-      kept.answer = { status: "failed", text: error.message };
+      trial.answer = { status: "failed", text: error.message };
     }
     ctx.draw();
-    if (["done", "failed"].includes(kept.answer.status)) return;
+    if (["done", "failed"].includes(trial.answer.status)) return;
     await new Promise((done) => setTimeout(done, 2000));
   }
 }
@@ -269,19 +269,19 @@ export function after(ctx) {
   const base = timeBase({ now: start, step: frame.step_min * 60, before: 0, after: body.plan.t.at(-1) - start, narrow: ctx.narrow, sync: "plan", nowLine: false });
   if (ctx.narrow) base.xSplits = base.xSplits.filter((_, n) => n % 2 === 0);
   const view = { plan: body.plan, price: body.price, limits: body.limits };
-  const said = (at) => {
+  const showReadouts = (at) => {
     const texts = readouts({ plan: body.plan, price: body.price }, at ?? start, base.step, frame.currency);
     const n = body.plan.t.findIndex((t, i) => (at ?? start) >= t && (at ?? start) < (body.plan.t[i + 1] ?? t));
     ctx.readout("worth", `${texts.price}${n >= 0 && body.plan.worth.length ? ` · worth ${number(body.plan.worth[n], 0)}` : ""}`);
     ctx.readout("ahead", texts.power.replace(" planned", ""));
     ctx.readout("socahead", texts.soc.replace(" planned", ""));
   };
-  const more = (spec) => ({ ...spec, onCursor: said });
+  const more = (spec) => ({ ...spec, onCursor: showReadouts });
   ctx.chart("worth", more(worthSpec(base, body, frame)));
   ctx.chart("ahead", more(powerSpec(base, view, { soft: false })));
   const soc = socSpec(base, { ...view, soc_now: socBefore(body) }, { soft: false });
   ctx.chart("socahead", more({ ...soc, xLabels: true }));
-  said(null);
+  showReadouts(null);
 }
 
 const socBefore = (body) => body.soc_before ?? undefined;
